@@ -1,0 +1,1 @@
+"""Compiled kernels over arrays: no files, no printing, no defaults."""

@@ -1,0 +1,1 @@
+"""The pulsaurora command: one small module a subcommand."""

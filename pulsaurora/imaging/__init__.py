@@ -1,0 +1,1 @@
+"""Files to frames: reading, contrast, the sky map, sun and moon."""

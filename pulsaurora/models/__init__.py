@@ -1,0 +1,1 @@
+"""The embedded ONNX models and their cards."""

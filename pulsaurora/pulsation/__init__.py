@@ -1,0 +1,1 @@
+"""Frames to numbers: one row of features a frame."""
