@@ -1,0 +1,130 @@
+"""Where a command says what it does: the log file, the terminal, and the progress bar.
+
+The library logs to loggers under `pulsaurora` and knows nothing of this. A command calls `start` once it
+knows that it has work to do; then everything goes to a new file under `logs/`, and what matters to standard
+error: plain lines, or a progress bar with warnings above it where that is a terminal.
+"""
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+_LOGGER = logging.getLogger("pulsaurora")
+_chosen = {"folder": "logs", "debug": False}
+_state = {"progress": None, "handlers": []}
+
+
+def choose(folder, debug):
+    """Remember where the log file goes and whether it tells details."""
+    _chosen.update(folder=folder, debug=debug)
+
+
+def start(command):
+    """Open the log of one command; return the file's path, or None if it cannot be written.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command, part of the file's name.
+    """
+    stop()
+    level = logging.DEBUG if _chosen["debug"] else logging.INFO
+    _LOGGER.setLevel(level)
+    _LOGGER.propagate = False
+    console = _Console(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    console.setFormatter(_utc("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    _add(console)
+
+    started = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
+    path = Path(_chosen["folder"]) / f"{started}_{command}_{os.getpid()}.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        to_file = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        _LOGGER.warning("no log file: %s", error)
+        return None
+    to_file.setFormatter(_utc("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ"))
+    to_file.setLevel(level)
+    _add(to_file)
+    return path
+
+
+def stop():
+    """Close the log file and take the handlers off."""
+    for handler in _state["handlers"]:
+        _LOGGER.removeHandler(handler)
+        handler.close()
+    _state["handlers"] = []
+
+
+@contextlib.contextmanager
+def progress(description, total=None):
+    """Show how far the work is, on a terminal; elsewhere the log lines do.
+
+    Yields
+    ------
+    callable
+        `advance(n=1, description=None, total=None)`, safe to call from any thread.
+    """
+    if not sys.stderr.isatty():
+        yield lambda n=1, description=None, total=None: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task(description, total=total)
+        _state["progress"] = bar
+
+        def advance(n=1, description=None, total=None):
+            changed = {"description": description, "total": total}
+            bar.update(task, advance=n, **{key: value for key, value in changed.items() if value is not None})
+
+        try:
+            yield advance
+        finally:
+            _state["progress"] = None
+
+
+def finish_progress():
+    """Stop the progress bar, if one is shown, so that a last line stands by itself."""
+    if _state["progress"] is not None:
+        _state["progress"].stop()
+        _state["progress"] = None
+
+
+class _Console(logging.Handler):
+    """Writes to standard error, above the progress bar while one is shown."""
+
+    def emit(self, record):
+        if getattr(record, "shown", False):
+            return
+        try:
+            line = self.format(record)
+            if _state["progress"] is not None:
+                _state["progress"].console.print(line, markup=False, highlight=False)
+            else:
+                print(line, file=sys.stderr, flush=True)
+        except Exception:
+            self.handleError(record)
+
+
+def _add(handler):
+    _LOGGER.addHandler(handler)
+    _state["handlers"].append(handler)
+
+
+def _utc(line, date):
+    formatter = logging.Formatter(line, date)
+    formatter.converter = time.gmtime
+    return formatter

@@ -1,0 +1,68 @@
+"""The arguments and options that several commands share, so that they are spelled and described once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pulsaurora.problems import UsageError
+
+Start = Annotated[str, typer.Argument(metavar="START", help="First date, YYYY-MM-DD.")]
+End = Annotated[str, typer.Argument(metavar="END", help="Last date, YYYY-MM-DD, included.")]
+Stream0 = Annotated[
+    Path,
+    typer.Option(
+        "--stream0", envvar="PULSAURORA_STREAM0", metavar="DIR", help="Folder of the archive's files."
+    ),
+]
+Out = Annotated[
+    Path, typer.Option("--out", envvar="PULSAURORA_OUT", metavar="DIR", help="Folder for what is made.")
+]
+Sites = Annotated[
+    str | None, typer.Option("--sites", metavar="gill,rank", help="Only these sites; all when not given.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Threads; as many as there are cores when not given.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is already done.")]
+
+
+def parse_dates(start, end):
+    """Return two `datetime.date`, both ends included.
+
+    Raises
+    ------
+    UsageError
+        If either is not YYYY-MM-DD, or the end comes before the start.
+    """
+    import datetime
+    import re
+
+    dates = []
+    for text in (start, end):
+        try:
+            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+                raise ValueError
+            dates.append(datetime.date.fromisoformat(text))
+        except ValueError:
+            raise UsageError(f"{text!r} is not a date; write it as YYYY-MM-DD, e.g. 2014-03-10") from None
+    if dates[1] < dates[0]:
+        raise UsageError(f"the last date, {end}, is before the first, {start}")
+    return tuple(dates)
+
+
+def parse_sites(text):
+    """Return a sorted list of site names from `gill,rank`, or None for all sites."""
+    if text is None:
+        return None
+    sites = sorted({site.strip().lower() for site in text.replace(",", " ").split()})
+    if not sites:
+        raise UsageError("--sites names no site; write it as --sites gill,rank")
+    return sites
+
+
+def existing_folder(path, option):
+    """Return `path` if it is a folder, else raise a UsageError that names the option."""
+    if not Path(path).is_dir():
+        raise UsageError(f"{path} is not a folder; name one that exists with {option}")
+    return Path(path)
