@@ -1,0 +1,311 @@
+"""Classification files and the Parquet tables beside them, read and written.
+
+A classification file is text that any program reads: comment lines beginning `#`, an empty line, the header
+`date,time,prediction,prediction_str,confidence` and one row a frame in time order. The Parquet table of the
+same stem has the same rows to the microsecond and everything else that is known of each frame.
+
+pandas is imported where a table is handed out, not where one is written: classifying needs none.
+"""
+
+import datetime
+import json
+import logging
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pulsaurora.archive.files import whole_file
+from pulsaurora.classes import CLASSES
+from pulsaurora.problems import Problem, UnreadableFileError
+
+HEADER = "date,time,prediction,prediction_str,confidence"
+MAX_BYTES = 64 * 2**20  # 50 times the longest night's file: more is not one of these
+
+_log = logging.getLogger(__name__)
+_ROW = re.compile(
+    r"(\d{4})(\d\d)(\d\d),(\d\d:\d\d:\d\d(?:\.\d{1,6})?),([0-3]),(\w+),([0-9.eE+-]+)[ \t]*", re.ASCII
+)
+_METADATA_KEY = b"pulsaurora"
+
+
+def classification_path(out, site, imager, date):
+    """Return where the classification file of a night is: `OUT/YYYY/MM/DD/YYYYMMDD_SITE_IMAGER_...txt`.
+
+    Parameters
+    ----------
+    out : path-like
+        Root of the tree of classification files.
+    site, imager : str
+        Such as `gill`, `themis19`.
+    date : datetime.date
+        The night's UT date.
+    """
+    return Path(out) / f"{date:%Y/%m/%d}" / f"{date:%Y%m%d}_{site}_{imager}_classifications.txt"
+
+
+def parquet_path(path):
+    """Return where the Parquet table beside a classification file is."""
+    return Path(path).with_suffix(".parquet")
+
+
+def write_classifications(path, table, about, problems=()):
+    """Write a classification file and its Parquet table.
+
+    The Parquet table comes first: where there is a classification file, both are complete.
+
+    Parameters
+    ----------
+    path : path-like
+        The classification file; its folders are made.
+    table : mapping of str to array of shape (n_frames,), or DataFrame
+        One row a frame in time order. `time` (datetime64, UTC), `label` (class codes, or a pandas
+        categorical of CLASSES) and `confidence` (0 to 1) are needed; every other column goes into the
+        Parquet table as it is. Columns named `label` or ending in `_label` hold classes.
+    about : mapping of str to str
+        `version`, `model` (its sha256) and `inputs` (their fingerprint), from which later runs tell that
+        the work is done; and whatever else is to be noted in the comments.
+    problems : iterable of Problem
+        What was wrong with this night's inputs; kept in the Parquet table's metadata.
+
+    Raises
+    ------
+    ValueError
+        If the rows are not in time order.
+    OSError
+        If the files cannot be written; then neither is changed.
+    """
+    times = np.asarray(table["time"]).astype("datetime64[us]")
+    if times.size and (np.isnat(times).any() or (times[1:] < times[:-1]).any()):
+        raise ValueError(f"{Path(path).name}: rows must be in time order, each with a time")
+    with whole_file(path) as text, whole_file(parquet_path(path)) as parquet:
+        _write_parquet(parquet, table, times, about, problems)
+        created = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        lines = [f"# File created on {created}", *(f"# {key}: {value}" for key, value in about.items()), ""]
+        lines.append(HEADER)
+        lines.extend(_rows(times, _codes(table["label"]), np.asarray(table["confidence"], np.float32)))
+        text.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def read_classifications(path, problems=None):
+    """Read a classification file, ours or another program's of the same layout.
+
+    Rows are put in time order whatever order they come in, rows that say nothing usable are left out, and
+    both are reported.
+
+    Parameters
+    ----------
+    path : path-like
+        A `..._classifications.txt` file, or the Parquet table beside one (which has more columns).
+    problems : list of Problem, optional
+        What was wrong with the file is appended here; logged as warnings when not given.
+
+    Returns
+    -------
+    DataFrame
+        Columns `time` (UTC), `label` (categorical of CLASSES), `confidence` (float32, 0 to 1); no rows where
+        the file has none. `.attrs` holds what its comments say (`version`, `model`, `inputs`, ...).
+
+    Raises
+    ------
+    UnreadableFileError
+        If there is no such file or it is no classification file at all.
+    """
+    path = Path(path)
+    found = []
+    table = _read_parquet(path) if path.suffix == ".parquet" else _read_text(path, found)
+    for problem in found:
+        if problems is None:
+            _log.warning("%s", problem)
+    if problems is not None:
+        problems.extend(found)
+    return table
+
+
+def read_about(path):
+    """Return what the comments of a classification file say, as a dictionary; empty if it cannot be read.
+
+    Reads only the beginning of the file. Used to tell whether a night is done already.
+    """
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8192).decode("utf-8", "replace")
+    except OSError:
+        return {}
+    return _comments(start.split("\n"))
+
+
+def read_problems(path):
+    """Return the problems of the night that a Parquet table tells of; None if it is not whole.
+
+    Parameters
+    ----------
+    path : path-like
+        The Parquet table, or the classification file beside it.
+    """
+    import pyarrow.parquet
+
+    try:
+        metadata = pyarrow.parquet.read_metadata(parquet_path(path)).metadata or {}
+        kept = json.loads(metadata[_METADATA_KEY])["problems"]
+        return [Problem(str(path), str(reason), int(n_kept)) for path, reason, n_kept in kept]
+    except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError):
+        return None
+
+
+def _codes(label):
+    """Return class codes (int8) from codes, class names or a categorical."""
+    if hasattr(label, "cat"):
+        label = label.cat.set_categories(CLASSES).cat.codes
+    label = np.asarray(label)
+    if label.dtype.kind in "OUT":
+        label = np.array([CLASSES.index(name) if name in CLASSES else -1 for name in label.tolist()])
+    if label.size and (label.min() < 0 or label.max() >= len(CLASSES)):
+        raise ValueError(f"labels must be class codes 0 to {len(CLASSES) - 1}")
+    return label.astype(np.int8)
+
+
+def _rows(times, codes, confidence):
+    """Return the text rows: times cut to the second, confidence as the shortest decimal that is exact."""
+    seconds = np.datetime_as_string(times.astype("datetime64[s]"))
+    shortest = confidence.astype("U16").tolist()
+    names = [f"{code},{name}" for code, name in enumerate(CLASSES)]
+    return [
+        f"{second[:4]}{second[5:7]}{second[8:10]},{second[11:]},{names[code]},"
+        f"{value if 'e' not in value else np.format_float_positional(np.float32(value))}"
+        for second, code, value in zip(seconds.tolist(), codes.tolist(), shortest, strict=True)
+    ]
+
+
+def _write_parquet(path, table, times, about, problems):
+    import pyarrow
+    import pyarrow.parquet
+
+    columns = {}
+    for name in table:
+        if name == "time":
+            columns[name] = pyarrow.array(times)
+        elif name == "label" or name.endswith("_label"):
+            columns[name] = pyarrow.DictionaryArray.from_arrays(pyarrow.array(_codes(table[name])), CLASSES)
+        else:
+            values = np.asarray(table[name])
+            column = pyarrow.array(values.tolist() if values.dtype.kind in "OUT" else values)
+            columns[name] = column.dictionary_encode() if pyarrow.types.is_string(column.type) else column
+    kept = [(problem.path, problem.reason, problem.n_frames_kept) for problem in problems]
+    note = {_METADATA_KEY: json.dumps({**about, "problems": kept})}
+    whole = pyarrow.table(columns).replace_schema_metadata(note)
+    pyarrow.parquet.write_table(whole, path, compression="zstd", compression_level=1)
+
+
+def _read_parquet(path):
+    import pandas as pd
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        if not path.is_file():
+            raise UnreadableFileError(f"{path}: no such file")
+        whole = pyarrow.parquet.read_table(path, partitioning=None)
+        about = json.loads((whole.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+        if missing := {"time", "label", "confidence"} - set(whole.column_names):
+            raise UnreadableFileError(f"{path}: has no column {', '.join(sorted(missing))}")
+        table = whole.replace_schema_metadata(None).to_pandas()
+    except (OSError, pyarrow.ArrowException, ValueError) as error:
+        if isinstance(error, UnreadableFileError):
+            raise
+        raise UnreadableFileError(f"{path}: not a Parquet table of classifications: {error}") from None
+    for name in table.columns:
+        if name == "label" or name.endswith("_label"):
+            table[name] = pd.Categorical(table[name], categories=CLASSES)
+    table.attrs = {key: value for key, value in about.items() if isinstance(value, str)}
+    return table
+
+
+def _read_text(path, problems):
+    import pandas as pd
+
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise UnreadableFileError(
+                f"{path}: {size:,} bytes is no classification file; the largest has some millions"
+            )
+        lines = path.read_bytes().decode("utf-8", "replace").replace("\r", "").split("\n")
+    except OSError as error:
+        raise UnreadableFileError(f"{path}: {error.strerror or error}") from None
+
+    about = _comments(lines)
+    rows = [line for line in lines if line and not line.startswith("#")]
+    n_headers = rows.count(HEADER)
+    if rows and not n_headers and not any(map(_ROW.fullmatch, rows)):
+        raise UnreadableFileError(f"{path}: begins {rows[0][:60]!r}, expected the header {HEADER!r}")
+    times, codes, confidence, refused = _parse_rows([row for row in rows if row != HEADER])
+    if refused:
+        number = lines.index(refused[0]) + 1
+        problems.append(
+            Problem(
+                str(path),
+                f"{len(refused)} of {len(rows) - n_headers} rows cannot be read; "
+                f"the first is line {number}: {refused[0][:60]!r}",
+                len(times),
+            )
+        )
+    if not len(times):
+        problems.append(Problem(str(path), "holds no rows"))
+    elif (times[1:] < times[:-1]).any():
+        n_back = int((times[1:] < times[:-1]).sum())
+        reason = f"rows step back in time {n_back} times; put in order"
+        problems.append(Problem(str(path), reason, len(times)))
+        order = np.argsort(times, kind="stable")
+        times, codes, confidence = times[order], codes[order], confidence[order]
+    table = pd.DataFrame(
+        {
+            "time": times.astype("datetime64[us]"),
+            "label": pd.Categorical.from_codes(codes, categories=CLASSES),
+            "confidence": confidence,
+        }
+    )
+    table.attrs = about
+    return table
+
+
+def _parse_rows(rows):
+    """Return times, codes, confidence of the rows that can be read, and the rows that cannot."""
+    times, codes, confidence, refused = [], [], [], []
+    for row in rows:
+        match = _ROW.fullmatch(row)
+        try:
+            year, month, day, clock, code, name, value = match.groups()
+            instant = datetime.datetime.fromisoformat(f"{year}-{month}-{day}T{clock}")
+            value = float(value)
+            if CLASSES[int(code)] != name or not 0.0 <= value <= 1.0:
+                raise ValueError
+        except (AttributeError, ValueError):
+            refused.append(row)
+        else:
+            times.append(instant)
+            codes.append(int(code))
+            confidence.append(value)
+    return (
+        np.array(times, "datetime64[us]"),
+        np.array(codes, np.int8),
+        np.array(confidence, np.float64).astype(np.float32),
+        refused,
+    )
+
+
+def _comments(lines):
+    """Return `key: value` of the comment lines, and the time of creation."""
+    about = {}
+    for line in lines:
+        if not line.startswith("#"):
+            if line:
+                break
+            continue
+        key, colon, value = line[1:].partition(": ")
+        if colon:
+            about[key.strip()] = value.strip()
+        elif line.startswith("# File created on "):
+            about["created"] = line[len("# File created on ") :].strip()
+    return about

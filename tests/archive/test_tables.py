@@ -1,0 +1,196 @@
+"""Classification files: what is written, what is read back, and what other programs' files hold."""
+
+import datetime
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulsaurora.archive import tables
+from pulsaurora.archive.files import whole_file
+from pulsaurora.classes import CLASSES
+from pulsaurora.problems import Problem, UnreadableFileError
+
+ABOUT = {"version": "0.1.0", "model": "ab12", "inputs": "cd34"}
+
+
+def a_table(n=5, seed=0):
+    rng = np.random.default_rng(seed)
+    start = np.datetime64("2020-02-18T23:59:50.063119", "us")
+    return {
+        "time": start + np.arange(n) * np.timedelta64(3_000_000, "us"),
+        "label": rng.integers(0, 4, n).astype(np.int8),
+        "confidence": rng.random(n, np.float32),
+        "raw_label": rng.integers(0, 4, n).astype(np.int8),
+        "brightness": rng.random(n, np.float32),
+        "quality": np.array(["gap_before;sun_up"] + [""] * (n - 1), object),
+    }
+
+
+def test_file_of_the_documented_layout(tmp_path):
+    path = tables.classification_path(tmp_path, "gill", "themis19", datetime.date(2020, 2, 18))
+    assert path == tmp_path / "2020/02/18/20200218_gill_themis19_classifications.txt"
+    table = a_table() | {
+        "label": np.array([1, 3, 0, 2, 3], np.int8),
+        "confidence": np.array([0.7097089, 1, 0.5, 1e-5, 0.33333334], np.float32),
+    }
+    tables.write_classifications(path, table, ABOUT)
+    lines = path.read_text().split("\n")
+    assert lines[0].startswith("# File created on ")
+    assert lines[1:] == [
+        "# version: 0.1.0",
+        "# model: ab12",
+        "# inputs: cd34",
+        "",
+        "date,time,prediction,prediction_str,confidence",
+        "20200218,23:59:50,1,no_aurora,0.7097089",
+        "20200218,23:59:53,3,pulsating,1.0",
+        "20200218,23:59:56,0,bad_viewing,0.5",
+        "20200218,23:59:59,2,other_aurora,0.00001",
+        "20200219,00:00:02,3,pulsating,0.33333334",
+        "",
+    ]
+    assert tables.read_about(path).items() >= ABOUT.items()
+    assert sorted(os.listdir(path.parent)) == [path.with_suffix(".parquet").name, path.name]
+
+
+@pytest.mark.parametrize("n", [0, 1, 300])
+def test_parquet_beside_it_has_all_columns_and_the_same_rows(tmp_path, n):
+    table = a_table(n) if n else {name: values[:0] for name, values in a_table().items()}
+    problems = [Problem("a.pgm", "frame 7 has 90112 bytes, expected 131072", 6)]
+    path = tmp_path / "x_classifications.txt"
+    tables.write_classifications(path, table, ABOUT, problems)
+    whole = tables.read_classifications(tables.parquet_path(path))
+    assert list(whole) == list(table)
+    for name in ("time", "confidence", "brightness"):
+        np.testing.assert_array_equal(whole[name], table[name])
+    np.testing.assert_array_equal(whole["raw_label"].cat.codes, table["raw_label"])
+    assert whole["quality"].tolist() == table["quality"].tolist()
+    assert whole.attrs == ABOUT
+    assert tables.read_problems(path) == problems
+    read = []
+    text = tables.read_classifications(path, read)
+    np.testing.assert_array_equal(text["time"], table["time"].astype("datetime64[s]"))
+    np.testing.assert_array_equal(text["label"].cat.codes, table["label"])
+    np.testing.assert_array_equal(text["confidence"], table["confidence"])
+    assert [problem.reason for problem in read] == ([] if n else ["holds no rows"])
+
+
+def test_a_data_frame_is_written_as_a_dictionary_is(tmp_path):
+    table = a_table(20)
+    named = pd.DataFrame(table)
+    named["label"] = pd.Categorical.from_codes(table["label"], CLASSES)
+    named["raw_label"] = [CLASSES[code] for code in table["raw_label"]]
+    tables.write_classifications(tmp_path / "a_classifications.txt", table, ABOUT)
+    tables.write_classifications(tmp_path / "b_classifications.txt", named, ABOUT)
+    written = [(tmp_path / f"{x}_classifications.parquet").read_bytes() for x in "ab"]
+    assert written[0] == written[1]
+
+
+def test_rows_out_of_order_and_unknown_labels_are_refused_when_writing(tmp_path):
+    path = tmp_path / "x_classifications.txt"
+    with pytest.raises(ValueError, match="time order"):
+        tables.write_classifications(path, a_table() | {"time": a_table()["time"][::-1]}, ABOUT)
+    for label in (np.full(5, 4), np.full(5, "aurora")):
+        with pytest.raises(ValueError, match="class codes"):
+            tables.write_classifications(path, a_table() | {"label": label}, ABOUT)
+    assert os.listdir(tmp_path) == []
+
+
+def test_reference_files_come_out_in_time_order_and_lose_no_row(shared_data):
+    paths = sorted((shared_data / "reference/classifications").glob("*/*/*/*.txt"))[:6]
+    for path in paths:
+        problems = []
+        table = tables.read_classifications(path, problems)
+        rows = [line for line in path.read_text().split("\n") if line[:1].isdigit()]
+        assert len(table) == len(rows) > 1000
+        assert table["time"].is_monotonic_increasing
+        assert [problem.path for problem in problems] == [str(path)]
+        assert "put in order" in problems[0].reason
+        date, clock, code, name, confidence = rows[-1].split(",")
+        row = table[table["time"] == f"{date[:4]}-{date[4:6]}-{date[6:]} {clock}"].iloc[0]
+        assert (row["label"], row["confidence"]) == (name, np.float32(confidence))
+
+
+def test_comments_only_file_has_no_rows(tmp_path):
+    path = tmp_path / "20191113_snkq_themis_classifications.txt"
+    path.write_text("# File created on 2023-07-05 11:28:51\n# This file contains the predictions.\n\n")
+    problems = []
+    table = tables.read_classifications(path, problems)
+    assert list(table) == ["time", "label", "confidence"] and len(table) == 0
+    assert str(table["time"].dtype) == "datetime64[us]"
+    assert problems == [Problem(str(path), "holds no rows")]
+    assert table.attrs == {"created": "2023-07-05 11:28:51"}
+
+
+def test_rows_that_say_nothing_usable_are_left_out_and_reported(tmp_path, caplog):
+    path = tmp_path / "x_classifications.txt"
+    tables.write_classifications(path, a_table(40), ABOUT)
+    good = tables.read_classifications(path)
+    bad = [
+        "20200218,02:50:00,1,pulsating,0.5",
+        "20200218,25:50:00,1,no_aurora,0.5",
+        "20200231,02:50:00,1,no_aurora,0.5",
+        "20200218,02:50:00,1,no_aurora,1.5",
+        "20200218,02:50:00,1,no_aurora,--",
+        "20200218,02:5",
+        "\x00\ufffd",
+    ]
+    lines = path.read_text().split("\n")
+    path.write_text("\r\n".join(lines[:20] + bad + lines[20:]))
+    problems = []
+    pd.testing.assert_frame_equal(tables.read_classifications(path, problems), good)
+    assert [problem.n_frames_kept for problem in problems] == [40]
+    assert problems[0].reason.startswith("7 of 47 rows cannot be read; the first is line ")
+    tables.read_classifications(path)
+    assert "7 of 47 rows cannot be read" in caplog.text
+
+
+def test_what_is_no_classification_file_is_refused_by_name(tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("frame,label\n1,bv\n")
+    with pytest.raises(UnreadableFileError, match=r"other\.txt: begins 'frame,label', expected the header"):
+        tables.read_classifications(other)
+    with pytest.raises(UnreadableFileError, match="none.txt: No such file"):
+        tables.read_classifications(tmp_path / "none.txt")
+    for path in (tmp_path / "none.parquet", other.rename(tmp_path / "other.parquet")):
+        with pytest.raises(UnreadableFileError, match=path.name):
+            tables.read_classifications(path)
+        assert tables.read_problems(path) is None
+    large = tmp_path / "large.txt"
+    with open(large, "wb") as file:
+        file.truncate(tables.MAX_BYTES + 1)
+    with pytest.raises(UnreadableFileError, match="no classification file"):
+        tables.read_classifications(large)
+    assert tables.read_about(tmp_path / "none.txt") == {}
+
+
+@given(st.binary(max_size=300), st.integers(0, 400), st.integers(0, 400))
+def test_mutated_files_are_read_or_refused(tmp_path_factory, garbage, start, end):
+    path = tmp_path_factory.mktemp("mutated") / "x_classifications.txt"
+    tables.write_classifications(path, a_table(6), ABOUT)
+    for target in (path, tables.parquet_path(path)):
+        whole = target.read_bytes()
+        target.write_bytes(whole[:start] + garbage + whole[end:])
+        try:
+            table = tables.read_classifications(target, [])
+        except UnreadableFileError as error:
+            assert target.name in str(error)
+        else:
+            assert {"time", "label", "confidence"} <= set(table)
+            assert target.suffix == ".parquet" or table["confidence"].between(0, 1).all()
+
+
+def test_an_interrupted_write_leaves_what_was_there(tmp_path):
+    path = tmp_path / "folder" / "x.txt"
+    with whole_file(path) as passing:
+        passing.write_text("first")
+    for error in (OSError("disk full"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), whole_file(path) as passing:
+            passing.write_text("half")
+            raise error
+        assert path.read_text() == "first"
+        assert os.listdir(path.parent) == ["x.txt"]
