@@ -1,0 +1,303 @@
+"""What a stream0 tree holds: nights, their hours and their minute files.
+
+Two trees are known, and both may stand under one root::
+
+    ROOT/YYYY/MM/DD/SITE_IMAGER/utHH/YYYYMMDD_HHMM_SITE_IMAGER_full.pgm[.gz|.bz2]
+    ROOT/SITE/YYYY-MM-DD/utHH/...             with the skymap beside the hours
+
+Nothing is opened here, only listed. The names of files are not trusted: what does not read as the
+archive's is reported and passed over, as is what lies where it does not belong.
+"""
+
+import datetime
+import logging
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from pulsaurora.problems import Problem, UsageError
+
+_log = logging.getLogger(__name__)
+
+_FRAME_NAME = re.compile(
+    r"(?P<minute>\d{8}_\d{4})_(?P<site>[a-z0-9]{4})_(?P<imager>[a-z0-9]+)_full(?:_[a-z0-9]+)*\.pgm(?:\.gz|\.bz2)?",
+    re.ASCII,
+)
+# Known company of the frames: other geometry (`_wide_`) and one row a minute (`_row2`).
+_OTHER_PRODUCT = re.compile(r"_(?:wide|row\d*)(?=[_.]).*\.pgm(?:\.gz|\.bz2)?$", re.ASCII)
+_SITE = re.compile(r"[a-z0-9]{4}", re.ASCII)
+_NIGHT_FOLDER = re.compile(r"(?P<site>[a-z0-9]{4})_(?P<imager>[a-z0-9]+)", re.ASCII)
+_HOUR_FOLDER = re.compile(r"ut(?:[01]\d|2[0-3])", re.ASCII)
+_DATE_FOLDER = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INSIDE_TREE = (
+    r"\d{4}",
+    r"[a-z0-9]{4}",
+    r"\d{4}/\d{2}",
+    r"[a-z0-9]{4}/\d{4}-\d{2}-\d{2}",
+    r"\d{4}/\d{2}/\d{2}",
+    r"\d{4}/\d{2}/\d{2}/[a-z0-9]{4}_[a-z0-9]+",
+)
+# The same minute twice: the gzipped file first, whose checksum tells damage from data.
+_SUFFIX_ORDER = {".gz": 0, ".pgm": 1, ".bz2": 2}
+
+
+class FrameName(NamedTuple):
+    """What the name of a minute file says."""
+
+    start: datetime.datetime
+    site: str
+    imager: str
+
+
+class Minute(NamedTuple):
+    """One minute of a night: its files, best first, hold the same frames."""
+
+    hour: int
+    minute: int
+    alternatives: tuple[Path, ...]
+
+
+@dataclass(slots=True)
+class Night:
+    """One site and imager on one UT date.
+
+    Attributes
+    ----------
+    site, imager : str
+    date : datetime.date
+    hours : dict of int to list of Minute
+        Ascending hours that hold files, each with its minutes in order.
+    folders : list of Path
+        Where it was found; a skymap may lie there.
+    """
+
+    site: str
+    imager: str
+    date: datetime.date
+    hours: dict[int, list[Minute]] = field(default_factory=dict)
+    folders: list[Path] = field(default_factory=list)
+
+    @property
+    def n_minutes(self):
+        return sum(len(minutes) for minutes in self.hours.values())
+
+
+def parse_frame_name(name):
+    """Read `20140310_0605_gill_themis19_full.pgm.gz`; None for a name that is not of this form."""
+    match = _FRAME_NAME.fullmatch(name)
+    if match is None:
+        return None
+    text = match["minute"]
+    try:
+        start = datetime.datetime(int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[9:11]), int(text[11:]))
+    except ValueError:
+        return None
+    return FrameName(start, match["site"], match["imager"])
+
+
+def plain_text(path):
+    """A path as text that any terminal and file takes: line ends and bytes that are no text escaped."""
+    text = os.fsdecode(path)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def find_nights(root, start, end, sites=None):
+    """List the nights of a stream0 tree.
+
+    Parameters
+    ----------
+    root : path-like
+        The tree, or a folder inside it (a year, month, day or night), which then limits what is found.
+    start, end : datetime.date or str
+        UT dates, `YYYY-MM-DD`, both included.
+    sites : str or iterable of str, optional
+        Sites to look for; all of them by default.
+
+    Returns
+    -------
+    nights : list of Night
+        By date, then site, then imager. A night whose imager changed is two.
+    problems : list of Problem
+        Files and folders that were passed over. `_wide_`, `_row2` and hidden files are not: they are
+        known to be there and are only logged.
+
+    Raises
+    ------
+    UsageError
+        If the root is not a folder, the dates make no range, or a site is not four letters or digits.
+    """
+    root = Path(root)
+    start, end = _as_date(start), _as_date(end)
+    if end < start:
+        raise UsageError(f"the end {end} is before the start {start}")
+    if not root.is_dir():
+        raise UsageError(f"{plain_text(root)}: is not a folder, expected the root of a stream0 tree")
+    sites = _checked_sites(sites)
+    search = _Search(start, end, sites)
+    search.tree(root)
+    if not search.n_folders:
+        inside = Path(os.path.abspath(root))
+        outer = _tree_around(inside)
+        if outer is not None:
+            search.inside = inside
+            search.tree(outer)
+    return search.nights(), search.problems
+
+
+def _as_date(value):
+    if isinstance(value, datetime.datetime):
+        return value.date()
+    if isinstance(value, datetime.date):
+        return value
+    try:
+        return datetime.datetime.strptime(value, "%Y-%m-%d").date()
+    except (TypeError, ValueError):
+        raise UsageError(f"{value!r:.40} is not a date, expected YYYY-MM-DD") from None
+
+
+def _checked_sites(sites):
+    if sites is None:
+        return None
+    if isinstance(sites, str):
+        sites = sites.replace(",", " ").split()
+    sites = set(sites)
+    for site in sites:
+        if not isinstance(site, str) or not _SITE.fullmatch(site):
+            raise UsageError(f"{site!r:.40} is not a site, expected four lower-case letters such as gill")
+    return sites
+
+
+def _tree_around(folder):
+    """The root of the tree that a folder seems to lie in, or None."""
+    for pattern in reversed(_INSIDE_TREE):
+        depth = pattern.count("/") + 1
+        if re.fullmatch(pattern, "/".join(folder.parts[-depth:]), re.ASCII):
+            return folder.parents[depth - 1]
+    return None
+
+
+class _Search:
+    """Walks a tree to a fixed depth, so that no loop of links holds it."""
+
+    def __init__(self, start, end, sites):
+        self.start, self.end, self.sites = start, end, sites
+        self.inside = None
+        self.problems = []
+        self.n_folders = 0
+        self._minutes = {}      # (date, site, imager) -> {(hour, minute): [path]}
+        self._folders = {}      # (date, site, imager) -> [folder]
+
+    def nights(self):
+        nights = []
+        for date, site, imager in sorted(self._minutes):
+            found = self._minutes[date, site, imager]
+            night = Night(site, imager, date, folders=self._folders[date, site, imager])
+            for hour, minute in sorted(found):
+                paths = sorted(found[hour, minute], key=_preference)
+                night.hours.setdefault(hour, []).append(Minute(hour, minute, tuple(paths)))
+            nights.append(night)
+        return nights
+
+    def tree(self, root):
+        for entry in self._list(root):
+            if re.fullmatch(r"\d{4}", entry.name, re.ASCII):
+                if self.start.year <= int(entry.name) <= self.end.year:
+                    self._year(entry)
+            elif self._wanted(entry.name):
+                for date in self._list(entry.path):
+                    if _DATE_FOLDER.fullmatch(date.name):
+                        self._night(self._date(*date.name.split("-")), date.path, entry.name)
+
+    def _year(self, year):
+        for month in self._list(year.path, r"\d{2}"):
+            for day in self._list(month.path, r"\d{2}"):
+                date = self._date(year.name, month.name, day.name)
+                if date is None:
+                    continue
+                for night in self._list(day.path):
+                    match = _NIGHT_FOLDER.fullmatch(night.name)
+                    if match is None:
+                        if not night.name.startswith("."):
+                            self._pass_over(night.path, "is not a folder of a site and imager such as gill_themis19")
+                    elif self._wanted(match["site"]):
+                        self._night(date, night.path, match["site"])
+
+    def _night(self, date, folder, site):
+        if date is None:
+            return
+        self.n_folders += 1
+        for entry in self._list(folder):
+            if _HOUR_FOLDER.fullmatch(entry.name):
+                if _is_folder(entry):
+                    for file in self._list(entry.path):
+                        self._file(date, folder, site, file)
+                else:
+                    self._pass_over(entry.path, "is a file, expected the folder of an hour")
+            elif parse_frame_name(entry.name):
+                self._file(date, folder, site, entry)
+            else:
+                _log.debug("%s: beside the hours, not a frame", plain_text(entry.path))
+
+    def _file(self, date, folder, site, entry):
+        name = parse_frame_name(entry.name)
+        if entry.name.startswith(".") or (name is None and _OTHER_PRODUCT.search(entry.name)):
+            _log.debug("%s: hidden or another product, passed over", plain_text(entry.path))
+        elif name is None:
+            self._pass_over(entry.path, "is not a stream0 frame file")
+        elif name.site != site:
+            self._pass_over(entry.path, f"is of site {name.site}, lies in a folder of {site}")
+        elif name.start.date() != date:
+            self._pass_over(entry.path, f"is of {name.start.date()}, lies in a folder of {date}")
+        else:
+            night = (date, site, name.imager)
+            minutes = self._minutes.setdefault(night, {})
+            minutes.setdefault((name.start.hour, name.start.minute), []).append(Path(entry.path))
+            folders = self._folders.setdefault(night, [])
+            if Path(folder) not in folders:
+                folders.append(Path(folder))
+
+    def _wanted(self, site):
+        return bool(_SITE.fullmatch(site)) and (self.sites is None or site in self.sites)
+
+    def _date(self, year, month, day):
+        try:
+            date = datetime.date(int(year), int(month), int(day))
+        except ValueError:
+            return None
+        return date if self.start <= date <= self.end else None
+
+    def _list(self, folder, pattern=None):
+        """Entries of a folder by name; none if it is outside of what was asked for, or is a file."""
+        if self.inside is not None:
+            here = Path(folder)
+            if here != self.inside and here not in self.inside.parents and self.inside not in here.parents:
+                return []
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except NotADirectoryError:
+            return []
+        except OSError as error:
+            self._pass_over(folder, f"cannot be listed ({error.strerror})")
+            return []
+        if pattern is not None:
+            found = [entry for entry in found if re.fullmatch(pattern, entry.name, re.ASCII)]
+        return found
+
+    def _pass_over(self, path, reason):
+        self.problems.append(Problem(plain_text(path), f"{reason}, passed over"))
+
+
+def _is_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _preference(path):
+    return path.name.partition(".pgm")[0], _SUFFIX_ORDER[path.suffix], str(path)
