@@ -4,6 +4,8 @@ Slow on purpose, and short enough to check by eye.
 """
 
 import datetime
+import itertools
+import math
 
 import numpy as np
 
@@ -40,3 +42,29 @@ def image_time(text):
     """`2014-03-10 06:00:00.063119 UTC` as datetime64[us]."""
     moment = datetime.datetime.strptime(text.removesuffix(" UTC"), "%Y-%m-%d %H:%M:%S.%f")
     return np.datetime64(moment, "us")
+
+
+def _chain_weights(evidence, gaps_s, rate, prior):
+    """Every sequence of classes with its weight: prior, changes and evidence multiplied up."""
+    n, k = evidence.shape
+    for path in itertools.product(range(k), repeat=n):
+        weight = prior[path[0]] * evidence[0][path[0]]
+        for t in range(1, n):
+            keep = math.exp(-rate * gaps_s[t - 1])
+            step = (1 - keep) * prior[path[t]] + (keep if path[t] == path[t - 1] else 0.0)
+            weight *= step * evidence[t][path[t]]
+        yield path, weight
+
+
+def steady_posterior(evidence, gaps_s, rate, prior):
+    """Probability of each class at each frame: the share of all sequences that pass through it."""
+    shares = np.zeros(evidence.shape)
+    for path, weight in _chain_weights(evidence, gaps_s, rate, prior):
+        for t, state in enumerate(path):
+            shares[t, state] += weight
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def steady_path(evidence, gaps_s, rate, prior):
+    """Weight of every sequence of classes, as a dictionary."""
+    return dict(_chain_weights(evidence, gaps_s, rate, prior))
