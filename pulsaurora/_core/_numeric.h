@@ -1,0 +1,49 @@
+/* Small numeric helpers that the kernels share: they must vectorise and give the same bits everywhere. */
+#ifndef PULSAURORA_NUMERIC_H
+#define PULSAURORA_NUMERIC_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* log10 of a positive, finite, normal float to about 2e-7: libm's logf does not vectorise without
+ * fast-math. The mantissa is folded into [sqrt(1/2), sqrt(2)), then log(m) = 2 atanh((m-1)/(m+1)). */
+static inline float pulsaurora_log10f(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int32_t exponent = (int32_t)((bits - 0x3f3504f3u) & 0xff800000u);
+    bits -= (uint32_t)exponent;
+    float m;
+    memcpy(&m, &bits, sizeof m);
+    float s = (m - 1.0f) / (m + 1.0f);
+    float s2 = s * s;
+    float p = 2.0f * s * (1.0f + s2 * (0.333333333f + s2 * (0.2f + s2 * (0.142857143f + s2 * 0.111111111f))));
+    return 0.4342944819f * p + 0.30102999566f * ((float)exponent * 1.1920928955078125e-7f);
+}
+
+/* The k-th smallest of values[0..n) (Hoare's selection); reorders values. n > 0, 0 <= k < n, no NaN. */
+static inline float pulsaurora_select(float *values, int n, int k)
+{
+    int left = 0, right = n - 1;
+    while (left < right) {
+        float pivot = values[(left + right) / 2];
+        int i = left, j = right;
+        while (i <= j) {
+            while (values[i] < pivot) i++;
+            while (values[j] > pivot) j--;
+            if (i <= j) {
+                float t = values[i];
+                values[i] = values[j];
+                values[j] = t;
+                i++;
+                j--;
+            }
+        }
+        if (k <= j) right = j;
+        else if (k >= i) left = i;
+        else break;
+    }
+    return values[k];
+}
+
+#endif
