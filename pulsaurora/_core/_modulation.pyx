@@ -1,0 +1,537 @@
+"""How each cell's brightness varies in a window of time, and how the cells vary together.
+
+Called by pulsaurora.pulsation.reduction with checked arrays. A window holds the frames within half_window_s of
+its centre, at their true times. For each cell a straight line is taken off, a Hann taper put on, and
+the spectrum read at multiples of 1 / (2 half_window_s). The sums behind it slide: a frame is added
+when it enters and taken away when it leaves, and every anchor_s seconds of absolute time they start
+afresh, so that rounding cannot grow and a night gives the same bits however it is cut at anchors.
+A time gap shows as fewer samples. Oracle: tests/naive.py::modulation_row.
+"""
+
+from libc.math cimport sqrt, sqrtf, cos, sin, floor, fabs, fabsf, log10, log, exp, M_PI
+from libc.stdint cimport uint8_t, int32_t
+from libc.string cimport memset, memcpy
+
+cdef extern from "_numeric.h" nogil:
+    float pulsaurora_log10f(float x)
+    float pulsaurora_select(float *values, int n, int k)
+
+cdef extern from "_modulation.h" nogil:
+    void pulsaurora_deviation(const float *frame, const float *reference, float sign, float *out, int n)
+    void pulsaurora_accumulate(const float *y, float er, float ei, float *re, float *im, int n)
+    void pulsaurora_add_scaled(const float *y, float factor, float *out, int n)
+    void pulsaurora_fit_line(const float *sum_y, const float *sum_ty, float count, float sum_t,
+                             float inverse_determinant, float *a, float *b, int n)
+    void pulsaurora_taper(const float *r0, const float *i0, const float *r1, const float *i1, const float *r2,
+                          const float *i2, float cp, float sp, const float *a, const float *b, float wr, float wi,
+                          float vr, float vi, float *xr, float *xi, float *power, int n)
+    void pulsaurora_track_peak(const float *power, float k, float *band, float *peak, float *peak_k, int n)
+    float pulsaurora_weighted_sum(const float *power, const float *weight, int n)
+    void pulsaurora_cross(const float *ur, const float *ui, const float *vr, const float *vi, const float *gu,
+                          const float *gv, float *re, float *im, int n)
+    void pulsaurora_moments(const float *frame, const float *reference, const float *a, const float *b, float tau,
+                            float first, float *above, float *m2, float *m3, float *m4, float *up,
+                            float *crossings, int n)
+
+# Columns of the output, in the order of pulsaurora.pulsation.table.MODULATION.
+cdef enum:
+    FILLED, LARGEST_GAP
+    FRAC_MODULATED, FRAC_PULSATING, FRAC_STRONG
+    EXCESS_P50, EXCESS_P90, EXCESS_P98, AMPLITUDE_P50, AMPLITUDE_P90, AMPLITUDE_P98
+    BAND_40_120, BAND_20_40, BAND_10_20, BAND_6_10
+    FLATNESS, PERIOD, PERIOD_PROMINENCE, PERIOD_SPREAD
+    SKEWNESS, KURTOSIS, DUTY_CYCLE, CROSSINGS
+    COHERENCE_NEAR, COHERENCE_FAR, COHERENCE_SKY, MOTION
+    N_PATCHES, PATCH_SIZE, PATCH_LARGEST, PATCH_ELONGATION, ISOLATED, LOW_FRACTION, CONCENTRATION
+    TREND, TREND_P90, SLOW_AMPLITUDE_P90, SKY_AMPLITUDE
+    FLOW_EXPLAINED, FLOW_SPEED, CHANGE
+    N_COLUMNS
+
+N_MODULATION = N_COLUMNS
+
+cdef enum:
+    N_CELL_ARRAYS = 27  # scratch arrays of one float a cell, beside the spectra
+    LAG = 2             # frames between which motion is measured: long enough to move, short enough to follow
+    N_FLOW = 7
+
+
+def scratch_size(int n_cells, int n_frequencies):
+    """Floats of scratch that fill_modulation needs."""
+    return n_cells * (2 * (n_frequencies + 2) + 3 * (n_frequencies + 1) + N_CELL_ARRAYS)
+
+
+cdef void add_frame(const float *frame, const float *reference, float sign, double tau, const double *phases,
+                    int n_sums, float *y, float *re, float *im, float *sum_ty, int n) noexcept nogil:
+    """Add one frame to the sums, or with sign -1 take it away."""
+    cdef int k
+    pulsaurora_deviation(frame, reference, sign, y, n)
+    for k in range(n_sums):
+        pulsaurora_accumulate(y, <float>phases[2 * k], <float>phases[2 * k + 1], re + k * n, im + k * n, n)
+    pulsaurora_add_scaled(y, <float>tau, sum_ty, n)
+
+
+cdef void fill_phases(double tau, double period, int n_sums, double *phases) noexcept nogil:
+    """exp(-2 pi i k tau / period) for k = 0 .. n_sums - 1, by repeated multiplication."""
+    cdef double c = cos(2 * M_PI * tau / period), s = -sin(2 * M_PI * tau / period), re = 1, im = 0, t
+    cdef int k
+    for k in range(n_sums):
+        phases[2 * k] = re
+        phases[2 * k + 1] = im
+        t = re * c - im * s
+        im = re * s + im * c
+        re = t
+
+
+cdef void fill_flow(const float *one, const float *two, const uint8_t *mask, int n_rows, int n_cols, double dt,
+                    double *sums) noexcept nogil:
+    """Sums of the brightness-constancy equation between two log-brightness frames dt seconds apart."""
+    cdef int i, j, k
+    cdef double gx, gy, gt
+    for k in range(N_FLOW):
+        sums[k] = 0
+    for i in range(1, n_rows - 1):
+        for j in range(1, n_cols - 1):
+            k = i * n_cols + j
+            if mask[k] and mask[k - 1] and mask[k + 1] and mask[k - n_cols] and mask[k + n_cols]:
+                gx = 0.25 * (one[k + 1] - one[k - 1] + two[k + 1] - two[k - 1])
+                gy = 0.25 * (one[k + n_cols] - one[k - n_cols] + two[k + n_cols] - two[k - n_cols])
+                gt = (two[k] - one[k]) / dt
+                sums[0] += gx * gx
+                sums[1] += gy * gy
+                sums[2] += gx * gy
+                sums[3] += gx * gt
+                sums[4] += gy * gt
+                sums[5] += gt * gt
+                sums[6] += 1
+
+
+cdef int label_patches(const float *inside, int n_rows, int n_cols, int32_t *stack, uint8_t *seen, int n_mask,
+                       float *out) noexcept nogil:
+    """Count patches of touching cells (four neighbours) of two cells or more, and describe them."""
+    cdef int n = n_rows * n_cols, k, c, i, j, depth, size, n_patches = 0, n_inside = 0, n_alone = 0, largest = 0
+    cdef double si, sj, sii, sjj, sij, covariance, spread, elongation = 0, weight = 0
+    memset(seen, 0, n)
+    for k in range(n):
+        if inside[k] == 0 or seen[k]:
+            continue
+        depth = 1
+        stack[0] = k
+        seen[k] = 1
+        size = 0
+        si = sj = sii = sjj = sij = 0
+        while depth:
+            depth -= 1
+            c = stack[depth]
+            i = c // n_cols
+            j = c % n_cols
+            size += 1
+            si += i
+            sj += j
+            sii += i * i
+            sjj += j * j
+            sij += i * j
+            if i > 0 and inside[c - n_cols] != 0 and not seen[c - n_cols]:
+                seen[c - n_cols] = 1
+                stack[depth] = c - n_cols
+                depth += 1
+            if i < n_rows - 1 and inside[c + n_cols] != 0 and not seen[c + n_cols]:
+                seen[c + n_cols] = 1
+                stack[depth] = c + n_cols
+                depth += 1
+            if j > 0 and inside[c - 1] != 0 and not seen[c - 1]:
+                seen[c - 1] = 1
+                stack[depth] = c - 1
+                depth += 1
+            if j < n_cols - 1 and inside[c + 1] != 0 and not seen[c + 1]:
+                seen[c + 1] = 1
+                stack[depth] = c + 1
+                depth += 1
+        n_inside += size
+        if size < 2:
+            n_alone += 1
+            continue
+        n_patches += 1
+        if size > largest:
+            largest = size
+        sii = sii / size - (si / size) * (si / size) + 1.0 / 12
+        sjj = sjj / size - (sj / size) * (sj / size) + 1.0 / 12
+        covariance = sij / size - (si / size) * (sj / size)
+        spread = sqrt((sii - sjj) * (sii - sjj) + 4 * covariance * covariance)
+        elongation += size * spread / (sii + sjj)
+        weight += size
+    out[N_PATCHES] = log10(1.0 + n_patches)
+    out[PATCH_SIZE] = <float>weight / n_patches / n_mask if n_patches else 0
+    out[PATCH_LARGEST] = <float>largest / n_mask
+    out[PATCH_ELONGATION] = elongation / weight if weight > 0 else 0
+    out[ISOLATED] = <float>n_alone / n_inside if n_inside else 0
+    return n_patches
+
+
+def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const float[:, ::1] structure,
+                    const uint8_t[::1] mask, int n_rows, int n_cols,
+                    Py_ssize_t first, Py_ssize_t last,
+                    double half_window_s, double cadence_s, double anchor_s,
+                    const int32_t[::1] band_of, double gain, double read_variance, int n_pixels,
+                    double offset, double snr_threshold, double amplitude_threshold,
+                    float[:, ::1] log_cells, double[:, ::1] phases, double[:, ::1] flow,
+                    float[::1] scratch, int32_t[::1] stack, uint8_t[::1] seen, float[:, ::1] out):
+    """Fill one row of modulation numbers for each of frames first .. last - 1.
+
+    times_s (n,) ascending seconds; cells (n, n_rows * n_cols) counts, zero outside the mask (mask: 1
+    inside, 2 inside and low in the sky, 0 outside, and 0 in at least the last three columns);
+    structure (n, >= 2): pedestal and noise ratio first; band_of (n_frequencies + 1,): the band of each multiple of
+    the lowest frequency, 0 slow to 3 fast (index 0 unused). log_cells (n, cells), phases
+    (n, 2 * (n_frequencies + 2)), flow (n, 7), scratch, stack and seen (cells,) are scratch.
+    out is (last - first, N_MODULATION) float32.
+    """
+    cdef:
+        Py_ssize_t n = times_s.shape[0], f, low = 0, high = 0, g, new_low, new_high
+        int m = n_rows * n_cols, k, c, n_frequencies = band_of.shape[0] - 1, n_sums = n_frequencies + 2
+        int n_mask = 0, n_low_mask = 0, first_fast = n_frequencies + 1
+        float *re = &scratch[0]
+        float *im = re + n_sums * m
+        float *xr = im + n_sums * m
+        float *xi = xr + (n_frequencies + 1) * m
+        float *power = xi + (n_frequencies + 1) * m
+        float *extra = power + (n_frequencies + 1) * m
+        double anchor = -1, tau0 = 0, block, half = half_window_s + 0.5 * cadence_s, dt
+    if n == 0 or m == 0 or last <= first:
+        return
+    with nogil:
+        for c in range(m):
+            if mask[c]:
+                n_mask += 1
+                if mask[c] == 2:
+                    n_low_mask += 1
+        for k in range(n_frequencies, 0, -1):
+            if band_of[k] > 0:
+                first_fast = k
+        for f in range(n):
+            for c in range(m):
+                if mask[c]:
+                    log_cells[f, c] = pulsaurora_log10f(<float>max(cells[f, c] - structure[f, 0], 0.0) + <float>offset)
+                else:
+                    log_cells[f, c] = 0
+        for f in range(n):
+            for k in range(N_FLOW):
+                flow[f, k] = 0
+            if f + LAG < n:
+                dt = times_s[f + LAG] - times_s[f]
+                if dt > 0 and dt < (LAG + 1.5) * cadence_s:
+                    fill_flow(&log_cells[f, 0], &log_cells[f + LAG, 0], &mask[0], n_rows, n_cols, dt, &flow[f, 0])
+
+        for f in range(first, last):
+            new_low = low
+            while times_s[new_low] < times_s[f] - half:
+                new_low += 1
+            new_high = high
+            while new_high < n and times_s[new_high] <= times_s[f] + half:
+                new_high += 1
+            block = floor(times_s[f] / anchor_s)
+            if block != anchor or new_low > high:
+                anchor = block
+                # Whole seconds keep the phases' rounding apart from where the series began.
+                tau0 = times_s[f]
+                memset(re, 0, 2 * n_sums * m * sizeof(float))
+                memset(extra + m, 0, m * sizeof(float))
+                memcpy(extra, &cells[f, 0], m * sizeof(float))
+                for g in range(new_low, new_high):
+                    fill_phases(times_s[g] - tau0, 2 * half_window_s, n_sums, &phases[g, 0])
+                    add_frame(&cells[g, 0], extra, 1, times_s[g] - tau0, &phases[g, 0], n_sums, extra + 2 * m,
+                              re, im, extra + m, m)
+            else:
+                for g in range(low, new_low):
+                    add_frame(&cells[g, 0], extra, -1, times_s[g] - tau0, &phases[g, 0], n_sums, extra + 2 * m,
+                              re, im, extra + m, m)
+                for g in range(high, new_high):
+                    fill_phases(times_s[g] - tau0, 2 * half_window_s, n_sums, &phases[g, 0])
+                    add_frame(&cells[g, 0], extra, 1, times_s[g] - tau0, &phases[g, 0], n_sums, extra + 2 * m,
+                              re, im, extra + m, m)
+            low = new_low
+            high = new_high
+            one_window(f, low, high, times_s, cells, structure, &mask[0], n_rows, n_cols, n_mask, n_low_mask,
+                       half_window_s, cadence_s, tau0, &band_of[0], n_frequencies, first_fast,
+                       gain, read_variance, n_pixels, offset, snr_threshold, amplitude_threshold,
+                       phases, flow, re, im, xr, xi, power, extra, &stack[0], &seen[0], &out[f - first, 0])
+
+
+cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double[::1] times_s,
+                     const float[:, ::1] cells, const float[:, ::1] structure, const uint8_t *mask,
+                     int n_rows, int n_cols, int n_mask, int n_low_mask,
+                     double half_window_s, double cadence_s, double tau0, const int32_t *band_of,
+                     int n_frequencies, int first_fast, double gain, double read_variance, int n_pixels,
+                     double offset, double snr_threshold, double amplitude_threshold,
+                     double[:, ::1] phases, double[:, ::1] flow,
+                     float *re, float *im, float *xr, float *xi, float *power, float *extra,
+                     int32_t *stack, uint8_t *seen, float *out) noexcept nogil:
+    cdef:
+        int m = n_rows * n_cols, k, c, n_sums = n_frequencies + 2, n_modulated = 0, n_pulsating = 0, n_strong = 0
+        int n_low_modulated = 0, n_pairs = 0, n_pairs_far = 0, n_fast = n_frequencies - first_fast + 1, q, n_flow = 0
+        Py_ssize_t g, n = high - low
+        float *reference = extra
+        float *sum_ty = extra + m
+        float *a = extra + 3 * m
+        float *b = extra + 4 * m
+        float *slow = extra + 5 * m
+        float *fast = extra + 6 * m
+        float *peak = extra + 7 * m
+        float *peak_k = extra + 8 * m
+        float *weight = extra + 9 * m
+        float *unit = extra + 10 * m
+        float *modulated = extra + 11 * m
+        float *pulsating = extra + 12 * m
+        float *values = extra + 13 * m
+        float *others = extra + 14 * m
+        float *m2 = extra + 15 * m
+        float *m3 = extra + 16 * m
+        float *m4 = extra + 17 * m
+        float *up = extra + 18 * m
+        float *crossings = extra + 19 * m
+        float *above = extra + 20 * m
+        float *relative = extra + 21 * m
+        float *ignored = extra + 22 * m
+        double tau, sum_t = 0, sum_tt = 0, determinant, pedestal = 0, ratio = 0, gap = 0, w, sum_w = 0, sum_w2 = 0
+        double cp, sp, theta, wr, wi, vr, vi, noise, level, excess, amplitude, slow_amplitude, total
+        double[3] top3
+        double[4] bands
+        double[64] spectrum
+        double flatness, arithmetic, log_k, log_k2, prominence, period, x, mean_level = 0, sky, trend
+        double s0, s1, s2, s3, s4, s5, s6, determinant2, u, v
+        double ar, ai, br, bi
+        float r1 = 0, i1 = 0, r2 = 0, i2 = 0, r3 = 0, i3 = 0, r4 = 0, i4 = 0
+        double scale, nominal = 2 * half_window_s / cadence_s
+
+    memset(out, 0, N_COLUMNS * sizeof(float))
+    for g in range(low, high):
+        tau = times_s[g] - tau0
+        sum_t += tau
+        sum_tt += tau * tau
+        pedestal += structure[g, 0]
+        ratio += structure[g, 1]
+        theta = M_PI * (times_s[g] - times_s[f]) / half_window_s
+        w = 0.5 + 0.5 * cos(theta)
+        sum_w += w
+        sum_w2 += w * w
+        if g > low and times_s[g] - times_s[g - 1] > gap:
+            gap = times_s[g] - times_s[g - 1]
+    pedestal /= n
+    ratio /= n
+    # What is missing at either end of the window is a gap too.
+    gap = max(gap, max(times_s[low] - (times_s[f] - half_window_s), times_s[f] + half_window_s - times_s[high - 1]))
+    out[FILLED] = min(<double>n / (nominal + 1), 1.0)
+    out[LARGEST_GAP] = min(gap, half_window_s)
+    determinant = n * sum_tt - sum_t * sum_t
+    # Five samples are the least from which a line and anything beyond it can be told.
+    if n < 5 or determinant <= 0 or n_mask == 0:
+        return
+    pulsaurora_fit_line(re, sum_ty, <float>n, <float>sum_t, <float>(1 / determinant), a, b, m)
+
+    cp = cos(M_PI * (times_s[f] - tau0) / half_window_s)
+    sp = sin(M_PI * (times_s[f] - tau0) / half_window_s)
+    memset(slow, 0, 2 * m * sizeof(float))
+    memset(peak, 0, 2 * m * sizeof(float))
+    for k in range(1, n_frequencies + 1):
+        wr = wi = vr = vi = 0
+        for g in range(low, high):
+            tau = times_s[g] - tau0
+            w = 0.5 + 0.5 * cos_of(times_s[g] - times_s[f], half_window_s, &phases[g, 0], cp, sp)
+            wr += w * phases[g, 2 * k]
+            wi += w * phases[g, 2 * k + 1]
+            vr += w * tau * phases[g, 2 * k]
+            vi += w * tau * phases[g, 2 * k + 1]
+        pulsaurora_taper(re + (k - 1) * m, im + (k - 1) * m, re + k * m, im + k * m, re + (k + 1) * m, im + (k + 1) * m,
+                         <float>cp, <float>sp, a, b, <float>wr, <float>wi, <float>vr, <float>vi,
+                         xr + k * m, xi + k * m, power + k * m, m)
+        if band_of[k] == 0:
+            pulsaurora_add_scaled(power + k * m, 1, slow, m)
+        else:
+            pulsaurora_track_peak(power + k * m, <float>k, fast, peak, peak_k, m)
+
+    # Per cell: power against photon noise, rms relative to brightness, and who counts as modulated.
+    scale = 2 / (nominal * sum_w2)
+    total = 0
+    top3[0] = top3[1] = top3[2] = 0
+    q = 0
+    trend = 0
+    for c in range(m):
+        modulated[c] = pulsating[c] = weight[c] = unit[c] = relative[c] = 0
+        if not mask[c]:
+            continue
+        level = reference[c] + a[c] + b[c] * (times_s[f] - tau0) - pedestal
+        if level < 0:
+            level = 0
+        noise = ratio * ratio * (gain * level + read_variance) / n_pixels * sum_w2
+        excess = fast[c] / (n_fast * noise)
+        amplitude = (fast[c] - n_fast * noise) * scale
+        amplitude = sqrt(amplitude) / (level + offset) if amplitude > 0 else 0
+        slow_amplitude = (slow[c] - (first_fast - 1) * noise) * scale
+        slow_amplitude = sqrt(slow_amplitude) / (level + offset) if slow_amplitude > 0 else 0
+        mean_level += level
+        trend += b[c]
+        values[q] = <float>excess
+        others[q] = <float>amplitude
+        m2[q] = <float>slow_amplitude
+        m3[q] = <float>(fabsf(b[c]) * 60 / (level + offset))
+        q += 1
+        x = amplitude * amplitude
+        total += x
+        if x > top3[0]:
+            top3[2] = top3[1]
+            top3[1] = top3[0]
+            top3[0] = x
+        elif x > top3[1]:
+            top3[2] = top3[1]
+            top3[1] = x
+        elif x > top3[2]:
+            top3[2] = x
+        relative[c] = <float>(1 / (level + offset))
+        if excess > snr_threshold and amplitude > amplitude_threshold:
+            modulated[c] = 1
+            n_modulated += 1
+            if mask[c] == 2:
+                n_low_modulated += 1
+            weight[c] = relative[c] * relative[c]
+            unit[c] = <float>(1 / sqrt(fast[c]))
+            if amplitude > slow_amplitude:
+                pulsating[c] = 1
+                n_pulsating += 1
+                if amplitude > 5 * amplitude_threshold and excess > 2 * snr_threshold:
+                    n_strong += 1
+    mean_level /= n_mask
+    out[FRAC_MODULATED] = <float>n_modulated / n_mask
+    out[FRAC_PULSATING] = <float>n_pulsating / n_mask
+    out[FRAC_STRONG] = <float>n_strong / n_mask
+    out[EXCESS_P50] = log10(0.1 + pulsaurora_select(values, q, q // 2))
+    out[EXCESS_P90] = log10(0.1 + pulsaurora_select(values, q, (90 * q) // 100))
+    out[EXCESS_P98] = log10(0.1 + pulsaurora_select(values, q, (98 * q) // 100))
+    out[AMPLITUDE_P50] = log10(1e-3 + pulsaurora_select(others, q, q // 2))
+    out[AMPLITUDE_P90] = log10(1e-3 + pulsaurora_select(others, q, (90 * q) // 100))
+    out[AMPLITUDE_P98] = log10(1e-3 + pulsaurora_select(others, q, (98 * q) // 100))
+    out[SLOW_AMPLITUDE_P90] = log10(1e-3 + pulsaurora_select(m2, q, (90 * q) // 100))
+    out[TREND_P90] = log10(1e-3 + pulsaurora_select(m3, q, (90 * q) // 100))
+    out[TREND] = trend / n_mask * 60 / (mean_level + offset)
+    out[CONCENTRATION] = (top3[0] + top3[1] + top3[2]) / total if total > 0 else 0
+    out[LOW_FRACTION] = <float>n_low_modulated / n_modulated if n_modulated else 0
+
+    # How the sky as a whole goes up and down, relative to its mean brightness.
+    sky = 0
+    for k in range(first_fast, n_frequencies + 1):
+        ar = ai = 0
+        for c in range(m):
+            ar += xr[k * m + c]
+            ai += xi[k * m + c]
+        sky += ar * ar + ai * ai
+    out[SKY_AMPLITUDE] = log10(1e-3 + sqrt(sky * scale) / n_mask / (mean_level + offset))
+
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = 0
+    for g in range(low, high):
+        if times_s[g] + LAG * cadence_s * 0.99 > times_s[f] + half_window_s:
+            break
+        s0 += flow[g, 0]
+        s1 += flow[g, 1]
+        s2 += flow[g, 2]
+        s3 += flow[g, 3]
+        s4 += flow[g, 4]
+        s5 += flow[g, 5]
+        s6 += flow[g, 6]
+    determinant2 = s0 * s1 - s2 * s2
+    if s6 > 0:
+        out[CHANGE] = log10(1e-4 + sqrt(s5 / s6))
+        if determinant2 > 1e-6 * s0 * s1:
+            u = (-s3 * s1 + s4 * s2) / determinant2
+            v = (-s4 * s0 + s3 * s2) / determinant2
+            out[FLOW_SPEED] = log10(1e-3 + sqrt(u * u + v * v))
+            out[FLOW_EXPLAINED] = -(u * s3 + v * s4) / s5 if s5 > 0 else 0
+
+    label_patches(pulsating, n_rows, n_cols, stack, seen, n_mask, out)
+    if n_modulated == 0:
+        return
+
+    # The spectrum of the modulated cells, relative to their brightness, photon noise taken off.
+    memset(bands, 0, 4 * sizeof(double))
+    noise = 0
+    for c in range(m):
+        if modulated[c] != 0:
+            level = 1 / relative[c] - offset
+            noise += weight[c] * ratio * ratio * (gain * level + read_variance) / n_pixels * sum_w2
+    total = 0
+    for k in range(1, n_frequencies + 1):
+        x = pulsaurora_weighted_sum(power + k * m, weight, m) - noise
+        spectrum[k] = x if x > 0 else 0
+        bands[band_of[k]] += spectrum[k]
+        total += spectrum[k]
+    if total > 0:
+        out[BAND_40_120] = bands[0] / total
+        out[BAND_20_40] = bands[1] / total
+        out[BAND_10_20] = bands[2] / total
+        out[BAND_6_10] = bands[3] / total
+        flatness = 0
+        arithmetic = 0
+        for k in range(first_fast, n_frequencies + 1):
+            flatness += log(spectrum[k] + 1e-3 * total / n_fast)
+            arithmetic += spectrum[k] + 1e-3 * total / n_fast
+        out[FLATNESS] = exp(flatness / n_fast) / (arithmetic / n_fast)
+    log_k = log_k2 = prominence = 0
+    for c in range(m):
+        if modulated[c] != 0:
+            x = log10(2 * half_window_s / peak_k[c])
+            log_k += x
+            log_k2 += x * x
+            prominence += log10(peak[c] * n_fast / fast[c])
+    log_k /= n_modulated
+    out[PERIOD] = 10 ** log_k
+    out[PERIOD_SPREAD] = sqrt(max(log_k2 / n_modulated - log_k * log_k, 0.0))
+    out[PERIOD_PROMINENCE] = prominence / n_modulated
+
+    # How cells vary with their neighbours: each cell's spectrum has unit power, so these are correlations.
+    for c in range(m):
+        if modulated[c] != 0:
+            if modulated[c + 1] != 0:
+                n_pairs += 1
+            if c + n_cols < m and modulated[c + n_cols] != 0:
+                n_pairs += 1
+            if modulated[c + 3] != 0:
+                n_pairs_far += 1
+            if c + 3 * n_cols < m and modulated[c + 3 * n_cols] != 0:
+                n_pairs_far += 1
+    sky = 0
+    for k in range(first_fast, n_frequencies + 1):
+        pulsaurora_cross(xr + k * m, xi + k * m, xr + k * m + 1, xi + k * m + 1, unit, unit + 1, &r1, &i1, m - 1)
+        pulsaurora_cross(xr + k * m, xi + k * m, xr + k * m + n_cols, xi + k * m + n_cols, unit, unit + n_cols,
+                         &r2, &i2, m - n_cols)
+        pulsaurora_cross(xr + k * m, xi + k * m, xr + k * m + 3, xi + k * m + 3, unit, unit + 3, &r3, &i3, m - 3)
+        if m > 3 * n_cols:
+            pulsaurora_cross(xr + k * m, xi + k * m, xr + k * m + 3 * n_cols, xi + k * m + 3 * n_cols, unit,
+                             unit + 3 * n_cols, &r4, &i4, m - 3 * n_cols)
+        ar = pulsaurora_weighted_sum(xr + k * m, unit, m)
+        ai = pulsaurora_weighted_sum(xi + k * m, unit, m)
+        sky += ar * ar + ai * ai
+    if n_pairs:
+        out[COHERENCE_NEAR] = (r1 + r2) / n_pairs
+        out[MOTION] = sqrt(<double>i1 * i1 + <double>i2 * i2) / n_pairs
+    if n_pairs_far:
+        out[COHERENCE_FAR] = (r3 + r4) / n_pairs_far
+    out[COHERENCE_SKY] = sky / (<double>n_modulated * n_modulated)
+
+    # Shape of the brightenings in time.
+    memset(m2, 0, 6 * m * sizeof(float))
+    for g in range(low, high):
+        pulsaurora_moments(&cells[g, 0], reference, a, b, <float>(times_s[g] - tau0), 0 if g == low else 1,
+                           above, m2, m3, m4, up, crossings, m)
+    br = bi = ar = ai = 0
+    for c in range(m):
+        if modulated[c] != 0 and m2[c] > 0:
+            x = m2[c] / n
+            ar += m3[c] / n / (x * sqrt(x))
+            ai += m4[c] / n / (x * x)
+            br += up[c] / n
+            bi += crossings[c] / (n - 1)
+    out[SKEWNESS] = ar / n_modulated
+    out[KURTOSIS] = log10(max(ai / n_modulated, 1.0))
+    out[DUTY_CYCLE] = br / n_modulated
+    out[CROSSINGS] = bi / n_modulated
+
+
+cdef inline double cos_of(double dt, double half_window_s, const double *phases, double cp, double sp) noexcept nogil:
+    """cos(pi dt / half_window_s) from the frame's first phase, which is exp(-i pi tau / half_window_s)."""
+    return phases[2] * cp - phases[3] * sp

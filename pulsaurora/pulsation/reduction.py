@@ -1,0 +1,253 @@
+"""Frames to cells, and cells in a window of time to features.
+
+The pixels are dropped early: a frame becomes some 3 kB of cells and numbers (`reduce_frames`), and
+everything that looks along time (`window_features`) works on those, so that a whole night needs
+little memory and hours can be worked on apart.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pulsaurora._core import _cells, _modulation, _structure
+from pulsaurora.imaging.ephemeris import sun_moon
+from pulsaurora.imaging.skymap import optics_elevation
+from pulsaurora.problems import ContractError
+from pulsaurora.pulsation.table import FEATURES, MODULATION, N_HIDDEN, STRUCTURE
+
+WINDOW_S = 120.0
+CADENCE_S = 3.0
+MINIMUM_ELEVATION_DEG = 15.0
+LOW_ELEVATION_DEG = 30.0
+
+FINE = 64  # blocks along each side of a frame; a cell is 2 x 2 blocks
+COARSE = 32
+PADDING = 3  # empty columns, so that neighbours three cells to the right never wrap to the next row
+
+# Photon law measured on real THEMIS frames; each camera's own noise is a measured multiple of it.
+GAIN = 1.68
+READ_VARIANCE = 380.0
+OFFSET = 100.0  # counts added before logarithms and ratios: about five times the read noise
+SATURATION = 60000.0
+# 6 to 40 s power twice photon noise is 3 sigma or more for one cell; 1 per cent is what an eye can follow.
+SNR_THRESHOLD = 2.0
+AMPLITUDE_THRESHOLD = 0.01
+# Sliding sums start afresh at multiples of this; an UT hour holds a whole number of them.
+ANCHOR_S = 180.0
+SHORTEST_PERIOD_S = 6.0
+MAXIMUM_WINDOW_S = 360.0
+
+
+class SkyGrid:
+    """Which pixels and cells of a camera are looked at.
+
+    Parameters
+    ----------
+    elevation : ndarray of shape (rows, cols), degrees, or None
+        Elevation of each pixel, NaN below the horizon; None takes the optics' own radius.
+    shape : tuple of int
+        Frame shape, used where elevation is None; both sides multiples of 64 and equal.
+
+    Raises
+    ------
+    ContractError
+        If the shape cannot be cut into 64 x 64 square blocks, or no cell lies high enough.
+    """
+
+    def __init__(self, elevation=None, shape=(256, 256)):
+        if elevation is None:
+            elevation = optics_elevation(shape)
+        elevation = np.nan_to_num(np.asarray(elevation, dtype=np.float32), nan=-90.0)
+        rows, cols = elevation.shape if elevation.ndim == 2 else (0, 0)
+        if rows != cols or rows == 0 or rows % FINE or rows == FINE:
+            raise ContractError(
+                f"frames of {elevation.shape} pixels cannot be cut into 64 x 64 blocks; "
+                "square frames of 128, 256, 512 or 1024 pixels can"
+            )
+        self.shape = (rows, cols)
+        self.block = rows // FINE
+        self.fine_elevation = np.ascontiguousarray(
+            elevation.reshape(FINE, self.block, FINE, self.block).mean(axis=(1, 3)), dtype=np.float32
+        )
+        lowest = elevation.reshape(FINE, self.block, FINE, self.block).min(axis=(1, 3))
+        self.fine_mask = np.ascontiguousarray(lowest >= MINIMUM_ELEVATION_DEG, dtype=np.uint8)
+        coarse = self.fine_mask.reshape(COARSE, 2, COARSE, 2).min(axis=(1, 3))
+        if not coarse.any():
+            raise ContractError("no cell lies 15 degrees or more above the horizon: is the elevation in degrees?")
+        low = self.fine_elevation.reshape(COARSE, 2, COARSE, 2).mean(axis=(1, 3)) < LOW_ELEVATION_DEG
+        rows_in, cols_in = np.flatnonzero(coarse.any(axis=1)), np.flatnonzero(coarse.any(axis=0))
+        self.rows = slice(rows_in[0], rows_in[-1] + 1)
+        self.cols = slice(cols_in[0], cols_in[-1] + 1)
+        mask = (coarse * (1 + low))[self.rows, self.cols].astype(np.uint8)
+        self.cell_mask = np.pad(mask, ((0, 0), (0, PADDING)))
+        # Expected peak over the other pixels' mean, for a block of Gaussian pixels: E[max] N / (N - 1).
+        n_pixels = self.block**2
+        self.peak_scale = _expected_maximum(n_pixels) * n_pixels / (n_pixels - 1)
+
+
+def _expected_maximum(n):
+    """Mean of the largest of n standard Gaussian numbers, by integrating over its distribution."""
+    from math import erf
+
+    x = np.linspace(-8.0, 8.0, 4001)
+    cdf = np.array([0.5 * (1.0 + erf(v / np.sqrt(2.0))) for v in x]) ** n
+    return float(8.0 - cdf.sum() * (x[1] - x[0]))
+
+
+@dataclass
+class Reduced:
+    """What is kept of frames once their pixels are dropped.
+
+    Attributes
+    ----------
+    times : ndarray of shape (n,), datetime64[us]
+    cells : ndarray of shape (n, n_rows * n_cols), float32, counts
+        Zero outside the mask.
+    structure : ndarray of shape (n, n_structure), float32
+        Columns of pulsaurora.pulsation.table.STRUCTURE.
+    grid : SkyGrid
+    """
+
+    times: np.ndarray
+    cells: np.ndarray
+    structure: np.ndarray
+    grid: SkyGrid
+
+    def __len__(self):
+        return len(self.times)
+
+    def __getitem__(self, which):
+        """Frames by slice, mask or index array."""
+        return Reduced(self.times[which], self.cells[which], self.structure[which], self.grid)
+
+    @staticmethod
+    def concatenate(parts):
+        """Join parts made on one grid, in the order given."""
+        return Reduced(
+            np.concatenate([part.times for part in parts]),
+            np.concatenate([part.cells for part in parts]),
+            np.concatenate([part.structure for part in parts]),
+            parts[0].grid,
+        )
+
+
+def reduce_frames(images, times, grid):
+    """Reduce frames to cells and to the structure of the sky in each.
+
+    Thread safe; the GIL is released for nearly all of it.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, rows, cols), uint16, counts
+    times : ndarray of shape (n,), datetime64
+    grid : SkyGrid
+
+    Returns
+    -------
+    Reduced
+
+    Raises
+    ------
+    ContractError
+        If the arrays do not fit each other or the grid.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint16 or images.ndim != 3 or images.shape[1:] != grid.shape:
+        raise ContractError(
+            f"images are {images.dtype} of shape {images.shape}; expected uint16 of shape (n, {grid.shape[0]}, {grid.shape[1]})"
+        )
+    times = np.asarray(times, dtype="datetime64[us]")
+    if times.shape != (len(images),):
+        raise ContractError(f"{len(images)} images but times of shape {times.shape}; expected one time an image")
+    images = np.ascontiguousarray(images)
+    n = len(images)
+    n_rows, n_cols = grid.cell_mask.shape
+    cells = np.zeros((n, n_rows, n_cols), dtype=np.float32)
+    structure = np.empty((n, len(STRUCTURE)), dtype=np.float32)
+    # A few frames at a time, so that blocks stay in cache between the two kernels.
+    step = 4
+    means = np.empty((step, FINE, FINE), dtype=np.float32)
+    peaks = np.empty_like(means)
+    coarse = np.empty((step, COARSE, COARSE), dtype=np.float32)
+    sums, tops = np.empty(grid.shape[1], dtype=np.uint32), np.empty(grid.shape[1], dtype=np.uint16)
+    scratch, mask_scratch = np.empty(4 * FINE * FINE, dtype=np.float32), np.empty(2 * FINE * FINE, dtype=np.uint8)
+    inside = grid.cell_mask[:, :-PADDING] > 0
+    for start in range(0, n, step):
+        stop = min(start + step, n)
+        some = slice(0, stop - start)
+        _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
+        _structure.fill_structure(
+            means[some], peaks[some], grid.fine_mask, grid.fine_elevation, grid.peak_scale, grid.block**2,
+            GAIN, READ_VARIANCE, OFFSET, SATURATION, scratch, mask_scratch, coarse[some], structure[start:stop],
+        )  # fmt: skip
+        cells[start:stop, :, :-PADDING] = coarse[some, grid.rows, grid.cols] * inside
+    return Reduced(times, cells.reshape(n, -1), structure, grid)
+
+
+def window_features(reduced, inner=None, latitude=None, longitude=None, window_s=WINDOW_S):
+    """Compute the features of some frames from those round them.
+
+    Parameters
+    ----------
+    reduced : Reduced
+        In strictly ascending time order.
+    inner : slice of frames to compute, or None for all
+        The frames outside it are used where they lie in a window.
+    latitude, longitude : float, degrees north and east, or None
+        Position of the site; where unknown the sky is taken as dark (sun and moon at -90).
+    window_s : float, seconds
+        Length of the window centred on each frame, 30 to 360.
+
+    Returns
+    -------
+    ndarray of shape (n_inner, n_features), float32
+        Columns of pulsaurora.pulsation.table.FEATURES. Features that need modulated cells are 0 where
+        there are none; those that need time are 0 where a window has fewer than 5 frames.
+
+    Raises
+    ------
+    ContractError
+        If times do not ascend or window_s is out of range.
+    """
+    n = len(reduced)
+    first, last, _ = (inner or slice(None)).indices(n)
+    last = max(first, last)
+    if not 5 * SHORTEST_PERIOD_S <= window_s <= MAXIMUM_WINDOW_S:
+        raise ContractError(f"window of {window_s} s; 30 to {MAXIMUM_WINDOW_S:.0f} s can be used")
+    if n > 1 and not (np.diff(reduced.times) > np.timedelta64(0, "us")).all():
+        raise ContractError("frame times do not ascend; sort them and drop duplicates first")
+    out = np.zeros((last - first, len(FEATURES)), dtype=np.float32)
+    if last == first:
+        return out
+    n_structure, n_modulation = len(STRUCTURE) - N_HIDDEN, len(MODULATION)
+    out[:, :n_structure] = reduced.structure[first:last, N_HIDDEN:]
+
+    # Seconds from midnight of the first day: exact in float64, and anchors fall on the same times in any cut.
+    times_s = (reduced.times - reduced.times[0].astype("datetime64[D]")) / np.timedelta64(1, "s")
+    n_rows, n_cols = reduced.grid.cell_mask.shape
+    n_cells = n_rows * n_cols
+    n_frequencies = int(round(window_s / SHORTEST_PERIOD_S))
+    modulation = np.empty((last - first, n_modulation), dtype=np.float32)
+    _modulation.fill_modulation(
+        times_s, reduced.cells, reduced.structure, reduced.grid.cell_mask.ravel(), n_rows, n_cols, first, last,
+        window_s / 2, CADENCE_S, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN, READ_VARIANCE,
+        4 * (reduced.grid.block**2 - 1), OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
+        np.empty((n, n_cells), dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))), np.empty((n, 7)),
+        np.empty(_modulation.scratch_size(n_cells, n_frequencies), dtype=np.float32),
+        np.empty(n_cells, dtype=np.int32), np.empty(n_cells, dtype=np.uint8), modulation,
+    )  # fmt: skip
+    out[:, n_structure : n_structure + n_modulation] = modulation
+    if latitude is None or longitude is None:
+        out[:, -3:-1] = -90.0
+    else:
+        sky = sun_moon(reduced.times[first:last], latitude, longitude)
+        out[:, -3] = sky.sun_elevation_deg
+        out[:, -2] = sky.moon_elevation_deg
+        out[:, -1] = sky.moon_illumination
+    return out
+
+
+def bands_of(window_s, n_frequencies):
+    """Band of each multiple of the lowest frequency: 0 above 40 s, then 20 to 40, 10 to 20, 6 to 10 s."""
+    period = window_s / np.maximum(np.arange(n_frequencies + 1), 1)
+    return (3 - np.searchsorted([10.0, 20.0, 40.0], period, side="left")).astype(np.int32)
