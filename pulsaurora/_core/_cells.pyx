@@ -1,7 +1,7 @@
 """Pixels to cells: the mean of each square block of pixels without its brightest, and that brightest.
 
 Called by pulsaurora.pulsation.reduction with checked, C-contiguous uint16 frames. Leaving out the
-brightest pixel keeps hot pixels and stars out of the mean. Oracle: tests/naive.py::cell_means.
+brightest pixel keeps hot pixels and stars out of the mean. Oracle: tests/naive_sky.py::cell_means.
 """
 
 from libc.stdint cimport uint16_t, uint32_t

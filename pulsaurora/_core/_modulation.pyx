@@ -5,7 +5,7 @@ its centre, at their true times. For each cell a straight line is taken off, a H
 the spectrum read at multiples of 1 / (2 half_window_s). The sums behind it slide: a frame is added
 when it enters and taken away when it leaves, and every anchor_s seconds of absolute time they start
 afresh, so that rounding cannot grow and a night gives the same bits however it is cut at anchors.
-A time gap shows as fewer samples. Oracle: tests/naive.py::modulation_row.
+A time gap shows as fewer samples. Oracle: tests/naive_sky.py::modulation_row.
 """
 
 from libc.math cimport sqrt, sqrtf, cos, sin, floor, fabs, fabsf, log10, log, exp, M_PI

@@ -3,7 +3,7 @@
 Called by pulsaurora.pulsation.reduction with what _cells.fill_cells made. Works on log brightness
 above pedestal, so that a camera's gain drops out of everything but the brightness columns.
 Fine cells are the blocks of _cells; a coarse cell is 2 x 2 of them.
-Oracle: tests/naive.py::structure_row.
+Oracle: tests/naive_sky.py::structure_row.
 """
 
 from libc.math cimport sqrt, fabs, sqrtf, log10

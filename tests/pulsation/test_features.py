@@ -1,6 +1,6 @@
-"""Features against their definitions in tests/naive.py, known truths, and laws."""
+"""Features against their definitions in tests/naive_sky.py, known truths, and laws."""
 
-import naive
+import naive_sky
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,7 +54,7 @@ def test_cells_are_block_means_without_the_brightest_pixel(block):
     means, peaks = (np.empty((2, 8, 6), np.float32) for _ in range(2))
     _cells.fill_cells(frames, block, np.empty(6 * block, np.uint32), np.empty(6 * block, np.uint16), means, peaks)
     for frame, mean, peak in zip(frames, means, peaks, strict=True):
-        expected_mean, expected_peak = naive.cell_means(frame, block)
+        expected_mean, expected_peak = naive_sky.cell_means(frame, block)
         np.testing.assert_allclose(mean, expected_mean, rtol=1e-6)
         np.testing.assert_allclose(peak, expected_peak, rtol=1e-5, atol=0.02)
 
@@ -76,7 +76,7 @@ def test_structure_follows_its_definitions(kind):
         frame[120, 120] = 65535
     reduced = reduce_frames(frame[None], times_of([0.0]), GRID)
     found = dict(zip((f.name for f in STRUCTURE), reduced.structure[0], strict=True))
-    expected = naive.structure_row(frame, ELEVATION)
+    expected = naive_sky.structure_row(frame, ELEVATION)
     assert expected.keys() == found.keys()
     for name, value in expected.items():
         # The oracle's scale of the brightest of 16 pixels is drawn at random, good to a part in a thousand.
@@ -111,7 +111,7 @@ def test_modulation_follows_its_definitions(seed):
     reduced = Reduced(times_of(seconds), cells.reshape(len(cells), -1), structure, GRID)
     rows = columns(window_features(reduced))
     for i in (0, 3, len(seconds) // 3, 58, 61, len(seconds) - 2):
-        expected = naive.modulation_row(
+        expected = naive_sky.modulation_row(
             seconds, cells.astype(float), pedestals, ratios, mask, seconds[i], half=60.0, cadence=3.0
         )
         for name, value in expected.items():

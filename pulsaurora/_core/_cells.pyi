@@ -1,0 +1,11 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def fill_cells(
+    frames: NDArray[np.uint16],
+    block: int,
+    column_sums: NDArray[np.uint32],
+    column_tops: NDArray[np.uint16],
+    means: NDArray[np.float32],
+    peaks: NDArray[np.float32],
+) -> None: ...

@@ -1,0 +1,228 @@
+"""Oracles of the features: each number by its definition, slowly, sharing nothing with the kernels."""
+
+import numpy as np
+
+
+def cell_means(frame, block):
+    """Mean of each block of pixels without its brightest, and the brightest less that mean."""
+    n_rows, n_cols = frame.shape[0] // block, frame.shape[1] // block
+    means, peaks = np.empty((n_rows, n_cols)), np.empty((n_rows, n_cols))
+    for i in range(n_rows):
+        for j in range(n_cols):
+            pixels = sorted(int(p) for p in frame[i * block : (i + 1) * block, j * block : (j + 1) * block].ravel())
+            means[i, j] = sum(pixels[:-1]) / (len(pixels) - 1)
+            peaks[i, j] = pixels[-1] - means[i, j]
+    return means, peaks
+
+
+def structure_row(frame, elevation, block=4):
+    """The structure numbers of one frame by their definitions, as a dictionary."""
+    level, peak = cell_means(frame, block)
+    size = len(level)
+    corners = [level[a : a + 6, b : b + 6].mean() for a in (0, size - 6) for b in (0, size - 6)]
+    pedestal = min(corners)
+    inside = elevation.reshape(size, block, size, block).min(axis=(1, 3)) >= 15
+    height = elevation.reshape(size, block, size, block).mean(axis=(1, 3))
+    v = np.maximum(level - pedestal, 0)
+    logs = np.log10(v + 100)
+
+    def halved(grid, reducer):
+        n = len(grid) // 2
+        return reducer(reducer(grid.reshape(n, 2, n, 2), axis=3), axis=1)
+
+    draws = np.random.default_rng(0).standard_normal((200_000, block * block))
+    peak_scale = draws.max(axis=1).mean() * block**2 / (block**2 - 1)
+    sampled = np.zeros_like(inside)
+    for i in range(size):
+        sampled[i, i % 4 :: 4] = True
+    sampled &= inside
+    sigma = np.sqrt(1.68 * v + 380)
+    ratio = sorted((peak / (peak_scale * sigma))[sampled])[sampled.sum() // 2]
+    sigma = ratio * sigma
+    noise = ((np.log10(np.e) * sigma / (v + 100)) ** 2 / (block**2 - 1))[inside].mean()
+    points = inside & (level <= 60000) & (peak > 4 * peak_scale * sigma) & (peak + level < 65000)
+    coarse, coarse_inside = halved(logs, np.mean), halved(inside, np.min)
+    values = np.sort(coarse[coarse_inside])
+    n = len(values)
+    deviation = coarse[coarse_inside] - logs[inside].mean()
+
+    gy, gx = np.full(coarse.shape, np.nan), np.full(coarse.shape, np.nan)
+    for i in range(1, len(coarse) - 1):
+        for j in range(1, len(coarse) - 1):
+            if all(coarse_inside[a, b] for a, b in ((i, j), (i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1))):
+                gx[i, j] = (coarse[i, j + 1] - coarse[i, j - 1]) / 2
+                gy[i, j] = (coarse[i + 1, j] - coarse[i - 1, j]) / 2
+    steep = np.sort(np.hypot(gx, gy)[~np.isnan(gx)])
+    xx, yy, xy = (np.nan_to_num(a) for a in (gx * gx, gy * gy, gx * gy))
+    anisotropy = energy = 0.0
+    for i, j in zip(*np.nonzero(coarse_inside), strict=True):
+        box = np.s_[max(i - 2, 0) : i + 3, max(j - 2, 0) : j + 3]
+        a, b, c = xx[box].sum(), yy[box].sum(), xy[box].sum()
+        anisotropy += np.sqrt((a - b) ** 2 + 4 * c * c)
+        energy += a + b
+
+    def haar(grid, mask):
+        whole = [
+            np.var(grid[i : i + 2, j : j + 2], ddof=1)
+            for i in range(0, len(grid), 2)
+            for j in range(0, len(grid), 2)
+            if mask[i : i + 2, j : j + 2].all()
+        ]
+        return np.mean(whole) if whole else 0.0
+
+    quarter, quarter_inside = halved(coarse, np.mean), halved(coarse_inside, np.min)
+    eighth, eighth_inside = halved(quarter, np.mean), halved(quarter_inside, np.min)
+    rows, cols = np.nonzero(coarse_inside)
+    plane = [np.sum((k - 15.5) * deviation) / np.sum((k - 15.5) ** 2) for k in (rows, cols)]
+    low, high = inside & (height < 35), inside & (height > 55)
+    a, b, c = xx.sum(), yy.sum(), xy.sum()
+    return {
+        "pedestal": pedestal,
+        "noise_ratio": ratio,
+        "brightness": logs[inside].mean(),
+        "brightness_p10": values[n // 10],
+        "brightness_p50": values[n // 2],
+        "brightness_p90": values[9 * n // 10],
+        "brightness_spread": np.sqrt(np.mean(deviation**2)),
+        "brightness_skew": np.mean(deviation**3) / (np.mean(deviation**2) ** 1.5 + 1e-9),
+        "saturated": np.mean(level[inside] > 60000),
+        "gradient": steep.mean(),
+        "gradient_p95": steep[95 * len(steep) // 100],
+        "texture_4px": np.log10(max(haar(logs, inside) - noise, 0) + 1e-6),
+        "texture_8px": np.log10(max(haar(coarse, coarse_inside) - noise / 4, 0) + 1e-6),
+        "texture_16px": np.log10(haar(quarter, quarter_inside) + 1e-6),
+        "texture_32px": np.log10(haar(eighth, eighth_inside) + 1e-6),
+        "elongation_local": anisotropy / (energy + 1e-9),
+        "elongation_sky": np.sqrt((a - b) ** 2 + 4 * c * c) / (a + b + 1e-9),
+        "point_sources": np.log10(1 + points.sum()),
+        "point_strength": np.log10(1 + (peak / sigma)[points].mean()) if points.any() else 0.0,
+        "glare": values[-1] - values[n // 2],
+        "glare_area": np.mean(values > values[-1] - np.log10(2)),
+        "horizon_ratio": logs[low].mean() - logs[high].mean() if low.any() and high.any() else 0.0,
+        "asymmetry": 25 * np.hypot(*plane),
+    }
+
+
+def modulation_row(times_s, levels, pedestals, ratios, mask, centre, half=60.0, cadence=3.0, block=4):
+    """The modulation numbers of one window by their definitions, as a dictionary.
+
+    levels is (n, rows, cols) counts; mask (rows, cols) 0 outside, 1 inside, 2 inside and low.
+    """
+    inside = mask > 0
+    offset, n_mask = 100.0, int(inside.sum())
+    near = np.abs(times_s - centre) <= half + cadence / 2
+    t, x = times_s[near], levels[near]
+    tau = t - centre
+    nominal = 2 * half / cadence
+    gaps = [t[0] - (centre - half), centre + half - t[-1], *np.diff(t)]
+    row = {"window_filled": min(len(t) / (nominal + 1), 1.0), "window_gap": min(max(gaps), half)}
+    if len(t) < 5:
+        return row
+    ratio2, pedestal = ratios[near].mean() ** 2, pedestals[near].mean()
+    frequencies = np.arange(1, round(2 * half / 6) + 1)
+    taper = 0.5 + 0.5 * np.cos(np.pi * tau / half)
+    power_of_taper = np.sum(taper**2)
+    waves = np.exp(-2j * np.pi * np.outer(frequencies, tau) / (2 * half))
+    fast = 2 * half / frequencies <= 40
+    n_fast = fast.sum()
+    scale = 2 / (nominal * power_of_taper)
+    cells = {}
+    for i, j in zip(*np.nonzero(inside), strict=True):
+        slope, level = np.polyfit(tau, x[:, i, j], 1)
+        residual = x[:, i, j] - level - slope * tau
+        spectrum = waves @ (taper * residual)
+        power = np.abs(spectrum) ** 2
+        v = max(level - pedestal, 0.0)
+        noise = ratio2 * (1.68 * v + 380) / (4 * (block**2 - 1)) * power_of_taper
+        amplitude = np.sqrt(max((power[fast].sum() - n_fast * noise) * scale, 0)) / (v + offset)
+        slow = np.sqrt(max((power[~fast].sum() - (~fast).sum() * noise) * scale, 0)) / (v + offset)
+        excess = power[fast].sum() / (n_fast * noise)
+        cells[i, j] = {
+            "v": v, "slope": slope, "residual": residual, "spectrum": spectrum, "power": power, "noise": noise,
+            "amplitude": amplitude, "slow": slow, "excess": excess,
+            "modulated": excess > 2 and amplitude > 0.01,
+            "pulsating": excess > 2 and amplitude > 0.01 and amplitude > slow,
+            "strong": excess > 4 and amplitude > 0.05 and amplitude > slow,
+        }  # fmt: skip
+    every = list(cells.values())
+    some = [c for c in every if c["modulated"]]
+
+    def ranked(key, percent):
+        return sorted(key(c) for c in every)[percent * n_mask // 100]
+
+    for name in ("modulated", "pulsating", "strong"):
+        row[f"frac_{name}"] = sum(c[name] for c in every) / n_mask
+    for percent in (50, 90, 98):
+        row[f"excess_p{percent}"] = np.log10(0.1 + ranked(lambda c: c["excess"], percent))
+        row[f"amplitude_p{percent}"] = np.log10(1e-3 + ranked(lambda c: c["amplitude"], percent))
+    row["slow_amplitude_p90"] = np.log10(1e-3 + ranked(lambda c: c["slow"], 90))
+    row["trend_p90"] = np.log10(1e-3 + ranked(lambda c: abs(c["slope"]) * 60 / (c["v"] + offset), 90))
+    mean_level = np.mean([c["v"] for c in every])
+    row["trend"] = np.mean([c["slope"] for c in every]) * 60 / (mean_level + offset)
+    squares = sorted((c["amplitude"] ** 2 for c in every), reverse=True)
+    row["concentration"] = sum(squares[:3]) / sum(squares) if sum(squares) > 0 else 0.0
+    row["low_fraction"] = (
+        sum(c["modulated"] and mask[k] == 2 for k, c in cells.items()) / len(some) if some else 0.0
+    )
+    together = np.sum([c["spectrum"] for c in every], axis=0)
+    row["sky_amplitude"] = np.log10(
+        1e-3 + np.sqrt(np.sum(np.abs(together[fast]) ** 2) * scale) / n_mask / (mean_level + offset)
+    )
+    row.update(_patches({k for k, c in cells.items() if c["pulsating"]}, n_mask))
+    if not some:
+        return row
+
+    weights = np.array([1 / (c["v"] + offset) ** 2 for c in some])
+    spectrum = sum(w * (c["power"] - c["noise"]) for w, c in zip(weights, some, strict=True))
+    spectrum = np.maximum(spectrum, 0)
+    period = 2 * half / frequencies
+    for name, low, high in (("40_120", 40, 1e9), ("20_40", 20, 40), ("10_20", 10, 20), ("6_10", 0, 10)):
+        row[f"band_{name}"] = spectrum[(period > low) & (period <= high)].sum() / spectrum.sum()
+    padded = spectrum[fast] + 1e-3 * spectrum.sum() / n_fast
+    row["flatness"] = np.exp(np.log(padded).mean()) / padded.mean()
+    dominant = [np.log10(period[fast][np.argmax(c["power"][fast])]) for c in some]
+    row["period_s"] = 10 ** np.mean(dominant)
+    row["period_spread"] = np.std(dominant)
+    row["period_prominence"] = np.mean([np.log10(c["power"][fast].max() / c["power"][fast].mean()) for c in some])
+
+    def unit(k):
+        return cells[k]["spectrum"][fast] / np.sqrt(cells[k]["power"][fast].sum())
+
+    chosen = {k for k, c in cells.items() if c["modulated"]}
+    for name, step in (("near", 1), ("far", 3)):
+        along = [unit(k) @ unit((k[0], k[1] + step)).conj() for k in chosen if (k[0], k[1] + step) in chosen]
+        down = [unit(k) @ unit((k[0] + step, k[1])).conj() for k in chosen if (k[0] + step, k[1]) in chosen]
+        n_pairs = len(along) + len(down)
+        row[f"coherence_{name}"] = (sum(along) + sum(down)).real / n_pairs if n_pairs else 0.0
+        if step == 1:
+            row["motion"] = np.hypot(np.imag(sum(along)), np.imag(sum(down))) / n_pairs if n_pairs else 0.0
+    row["coherence_sky"] = np.sum(np.abs(sum(unit(k) for k in chosen)) ** 2) / len(some) ** 2
+    residuals = [c["residual"] for c in some]
+    row["skewness"] = np.mean([np.mean(r**3) / np.mean(r**2) ** 1.5 for r in residuals])
+    row["kurtosis"] = np.log10(np.mean([np.mean(r**4) / np.mean(r**2) ** 2 for r in residuals]))
+    row["duty_cycle"] = np.mean([np.mean(r > 0) for r in residuals])
+    row["crossings"] = np.mean([np.mean((r[1:] > 0) != (r[:-1] > 0)) for r in residuals])
+    return row
+
+
+def _patches(chosen, n_mask):
+    """Connected sets of cells by repeated merging, two cells or more, and their numbers."""
+    groups = []
+    for k in chosen:
+        touching = [g for g in groups if any(abs(k[0] - a) + abs(k[1] - b) == 1 for a, b in g)]
+        groups = [g for g in groups if g not in touching] + [{k}.union(*touching)]
+    whole = [np.array(sorted(g)) for g in groups if len(g) > 1]
+    elongations = []
+    for g in whole:
+        # Each cell is a unit square, hence the twelfth.
+        moments = np.cov(g.T, ddof=0) + np.eye(2) / 12
+        small, large = np.linalg.eigvalsh(moments)
+        elongations.append((large - small) / (large + small))
+    sizes = [len(g) for g in whole]
+    return {
+        "n_patches": np.log10(1 + len(whole)),
+        "patch_size": np.mean(sizes) / n_mask if sizes else 0.0,
+        "patch_largest": max(sizes) / n_mask if sizes else 0.0,
+        "patch_elongation": np.average(elongations, weights=sizes) if sizes else 0.0,
+        "isolated": (len(chosen) - sum(sizes)) / len(chosen) if chosen else 0.0,
+    }
