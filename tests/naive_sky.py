@@ -9,7 +9,9 @@ def cell_means(frame, block):
     means, peaks = np.empty((n_rows, n_cols)), np.empty((n_rows, n_cols))
     for i in range(n_rows):
         for j in range(n_cols):
-            pixels = sorted(int(p) for p in frame[i * block : (i + 1) * block, j * block : (j + 1) * block].ravel())
+            pixels = sorted(
+                int(p) for p in frame[i * block : (i + 1) * block, j * block : (j + 1) * block].ravel()
+            )
             means[i, j] = sum(pixels[:-1]) / (len(pixels) - 1)
             peaks[i, j] = pixels[-1] - means[i, j]
     return means, peaks
@@ -183,7 +185,9 @@ def modulation_row(times_s, levels, pedestals, ratios, mask, centre, half=60.0, 
     dominant = [np.log10(period[fast][np.argmax(c["power"][fast])]) for c in some]
     row["period_s"] = 10 ** np.mean(dominant)
     row["period_spread"] = np.std(dominant)
-    row["period_prominence"] = np.mean([np.log10(c["power"][fast].max() / c["power"][fast].mean()) for c in some])
+    row["period_prominence"] = np.mean(
+        [np.log10(c["power"][fast].max() / c["power"][fast].mean()) for c in some]
+    )
 
     def unit(k):
         return cells[k]["spectrum"][fast] / np.sqrt(cells[k]["power"][fast].sum())

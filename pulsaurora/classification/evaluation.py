@@ -36,7 +36,9 @@ class Scores:
         ]
         for i, name in enumerate(CLASSES):
             counts = " | ".join(str(int(n)) for n in self.confusion[i])
-            lines.append(f"| {name} | {counts} | {self.precision[i]:.3f} | {self.recall[i]:.3f} | {self.f1[i]:.3f} |")
+            lines.append(
+                f"| {name} | {counts} | {self.precision[i]:.3f} | {self.recall[i]:.3f} | {self.f1[i]:.3f} |"
+            )
         lines += ["", f"Accuracy {self.accuracy:.3f}, macro F1 {self.macro_f1:.3f}."]
         return "\n".join(lines)
 

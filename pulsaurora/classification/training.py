@@ -80,9 +80,9 @@ def simulate_site(number, seed, n_minutes):
     """
     from pulsaurora.simulation.night import simulate_minutes
 
-    start = np.datetime64("2014-01-01T02:00:00") + np.random.default_rng([seed, number]).integers(0, 3650 * 24) * np.timedelta64(
-        1, "h"
-    )
+    start = np.datetime64("2014-01-01T02:00:00") + np.random.default_rng([seed, number]).integers(
+        0, 3650 * 24
+    ) * np.timedelta64(1, "h")
     parts, labels, scenes = [], [], []
     grid = SkyGrid()
     minute = None
@@ -111,7 +111,12 @@ def simulate_dataset(n_sites=N_SITES, n_minutes=MINUTES_A_SITE, seed=0, workers=
         for job in jobs:
             parts.append(job.result())
             progress(len(parts), n_sites)
-    return Dataset(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "labels", "scenes", "sites")))
+    return Dataset(
+        *(
+            np.concatenate([getattr(p, name) for p in parts])
+            for name in ("features", "labels", "scenes", "sites")
+        )
+    )
 
 
 def split_by_site(dataset):
@@ -194,7 +199,9 @@ def to_onnx(model, temperature, metadata):
         ]
     )
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, len(CLASSES)]))
+    graph.output.append(
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, len(CLASSES)])
+    )
     proto.graph.name = "pulsaurora"
     proto.producer_name, proto.producer_version = "pulsaurora", __version__
     for key, value in metadata.items():
@@ -213,7 +220,9 @@ def onnx_probabilities(content, features):
     return session.run(["probabilities"], {"features": np.ascontiguousarray(features, dtype=np.float32)})[0]
 
 
-def train_simulated(out=None, *, n_sites=N_SITES, n_minutes=MINUTES_A_SITE, seed=0, workers=None, progress=None):
+def train_simulated(
+    out=None, *, n_sites=N_SITES, n_minutes=MINUTES_A_SITE, seed=0, workers=None, progress=None
+):
     """Train the embedded kind of model on simulated skies.
 
     Parameters
@@ -278,11 +287,23 @@ def train_simulated(out=None, *, n_sites=N_SITES, n_minutes=MINUTES_A_SITE, seed
 
 def _card(content, trained_on, scores, figures, test, probabilities):
     predicted = probabilities.argmax(axis=1)
-    table = pd.DataFrame({"scene": test.scenes, "true": test.labels, "right": predicted == test.labels, "pulsating": predicted == 3})
-    by_scene = table.groupby("scene").agg(
-        true=("true", lambda t: CLASSES[int(t.mode()[0])]), frames=("right", "size"), right=("right", "mean"), pulsating=("pulsating", "mean")
+    table = pd.DataFrame(
+        {
+            "scene": test.scenes,
+            "true": test.labels,
+            "right": predicted == test.labels,
+            "pulsating": predicted == 3,
+        }
     )
-    rows = "\n".join(f"| {s} | {r.true} | {r.frames} | {r.right:.3f} | {r.pulsating:.3f} |" for s, r in by_scene.iterrows())
+    by_scene = table.groupby("scene").agg(
+        true=("true", lambda t: CLASSES[int(t.mode()[0])]),
+        frames=("right", "size"),
+        right=("right", "mean"),
+        pulsating=("pulsating", "mean"),
+    )
+    rows = "\n".join(
+        f"| {s} | {r.true} | {r.frames} | {r.right:.3f} | {r.pulsating:.3f} |" for s, r in by_scene.iterrows()
+    )
     return f"""# Card of the embedded features model
 
 **Trained on {trained_on}.**

@@ -73,7 +73,9 @@ class SkyGrid:
         self.fine_mask = np.ascontiguousarray(lowest >= MINIMUM_ELEVATION_DEG, dtype=np.uint8)
         coarse = self.fine_mask.reshape(COARSE, 2, COARSE, 2).min(axis=(1, 3))
         if not coarse.any():
-            raise ContractError("no cell lies 15 degrees or more above the horizon: is the elevation in degrees?")
+            raise ContractError(
+                "no cell lies 15 degrees or more above the horizon: is the elevation in degrees?"
+            )
         low = self.fine_elevation.reshape(COARSE, 2, COARSE, 2).mean(axis=(1, 3)) < LOW_ELEVATION_DEG
         rows_in, cols_in = np.flatnonzero(coarse.any(axis=1)), np.flatnonzero(coarse.any(axis=0))
         self.rows = slice(rows_in[0], rows_in[-1] + 1)
@@ -158,7 +160,9 @@ def reduce_frames(images, times, grid):
         )
     times = np.asarray(times, dtype="datetime64[us]")
     if times.shape != (len(images),):
-        raise ContractError(f"{len(images)} images but times of shape {times.shape}; expected one time an image")
+        raise ContractError(
+            f"{len(images)} images but times of shape {times.shape}; expected one time an image"
+        )
     images = np.ascontiguousarray(images)
     n = len(images)
     n_rows, n_cols = grid.cell_mask.shape
@@ -170,7 +174,10 @@ def reduce_frames(images, times, grid):
     peaks = np.empty_like(means)
     coarse = np.empty((step, COARSE, COARSE), dtype=np.float32)
     sums, tops = np.empty(grid.shape[1], dtype=np.uint32), np.empty(grid.shape[1], dtype=np.uint16)
-    scratch, mask_scratch = np.empty(4 * FINE * FINE, dtype=np.float32), np.empty(2 * FINE * FINE, dtype=np.uint8)
+    scratch, mask_scratch = (
+        np.empty(4 * FINE * FINE, dtype=np.float32),
+        np.empty(2 * FINE * FINE, dtype=np.uint8),
+    )
     inside = grid.cell_mask[:, :-PADDING] > 0
     for start in range(0, n, step):
         stop = min(start + step, n)
@@ -181,7 +188,7 @@ def reduce_frames(images, times, grid):
             GAIN, READ_VARIANCE, OFFSET, SATURATION, scratch, mask_scratch, coarse[some], structure[start:stop],
         )  # fmt: skip
         cells[start:stop, :, :-PADDING] = coarse[some, grid.rows, grid.cols] * inside
-    return Reduced(times, cells.reshape(n, -1), structure, grid)
+    return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid)
 
 
 def window_features(reduced, inner=None, latitude=None, longitude=None, window_s=WINDOW_S):

@@ -30,7 +30,12 @@ _SUN_MOON = "astropy.coordinates; computable causes of bad viewing"
 _STATISTIC = "plain statistic"
 
 STRUCTURE = (
-    Feature("pedestal", "counts", "Darkest corner of the image, outside the optics; not given to the model.", "CCD pedestal"),
+    Feature(
+        "pedestal",
+        "counts",
+        "Darkest corner of the image, outside the optics; not given to the model.",
+        "CCD pedestal",
+    ),
     Feature("noise_ratio", "1", "Pixel noise over the photon law's; not given to the model.", _NOISE),
     Feature("brightness", "log10 counts", "Mean log brightness above pedestal.", _STATISTIC),
     Feature("brightness_p10", "log10 counts", "10th percentile over cells.", _STATISTIC),
@@ -41,68 +46,168 @@ STRUCTURE = (
     Feature("saturated", "fraction", "Sky at or near the top of the 16-bit range.", _STATISTIC),
     Feature("gradient", "dex/cell", "Mean gradient of log brightness.", _TENSOR),
     Feature("gradient_p95", "dex/cell", "95th percentile of the gradient.", _TENSOR),
-    Feature("texture_4px", "log10 dex^2", "Variance between neighbouring blocks of 4 pixels, photon noise off.", "Haar wavelet energy"),
+    Feature(
+        "texture_4px",
+        "log10 dex^2",
+        "Variance between neighbouring blocks of 4 pixels, photon noise off.",
+        "Haar wavelet energy",
+    ),
     Feature("texture_8px", "log10 dex^2", "The same at 8 pixels.", "Haar wavelet energy"),
     Feature("texture_16px", "log10 dex^2", "The same at 16 pixels.", "Haar wavelet energy"),
     Feature("texture_32px", "log10 dex^2", "The same at 32 pixels.", "Haar wavelet energy"),
-    Feature("elongation_local", "0 to 1", "Anisotropy of structure in 5 x 5 cells: arcs near 1, patches lower.", _TENSOR),
+    Feature(
+        "elongation_local",
+        "0 to 1",
+        "Anisotropy of structure in 5 x 5 cells: arcs near 1, patches lower.",
+        _TENSOR,
+    ),
     Feature("elongation_sky", "0 to 1", "Anisotropy of structure over the whole sky.", _TENSOR),
-    Feature("point_sources", "log10(1 + n)", "Blocks holding a pixel far above its neighbours: stars in a clear sky.", "peak over photon noise"),
-    Feature("point_strength", "log10(1 + sigma)", "Mean height of point sources over noise.", "peak over photon noise"),
+    Feature(
+        "point_sources",
+        "log10(1 + n)",
+        "Blocks holding a pixel far above its neighbours: stars in a clear sky.",
+        "peak over photon noise",
+    ),
+    Feature(
+        "point_strength",
+        "log10(1 + sigma)",
+        "Mean height of point sources over noise.",
+        "peak over photon noise",
+    ),
     Feature("glare", "dex", "Brightest cell over the median: moon, lights, twilight.", _STATISTIC),
     Feature("glare_area", "fraction", "Sky brighter than half the brightest cell.", _STATISTIC),
-    Feature("horizon_ratio", "dex", "Sky below 35 degrees against sky above 55 degrees of elevation.", "van Rhijn 1921"),
+    Feature(
+        "horizon_ratio",
+        "dex",
+        "Sky below 35 degrees against sky above 55 degrees of elevation.",
+        "van Rhijn 1921",
+    ),
     Feature("asymmetry", "dex", "Difference across the sky of a plane through log brightness.", _STATISTIC),
 )
 
 MODULATION = (
-    Feature("window_filled", "fraction", "Frames present in the window over those expected.", "archive cadence"),
-    Feature("window_gap", "s", "Longest time without a frame in the window, its ends included.", "archive cadence"),
+    Feature(
+        "window_filled", "fraction", "Frames present in the window over those expected.", "archive cadence"
+    ),
+    Feature(
+        "window_gap", "s", "Longest time without a frame in the window, its ends included.", "archive cadence"
+    ),
     Feature("frac_modulated", "fraction", "Sky whose 6 to 40 s variation exceeds photon noise.", _NOISE),
-    Feature("frac_pulsating", "fraction", "Modulated sky that varies more within 40 s than slower.", _PULSATION),
-    Feature("frac_strong", "fraction", "Pulsating sky with rms above 5 per cent of its brightness.", _PULSATION),
+    Feature(
+        "frac_pulsating", "fraction", "Modulated sky that varies more within 40 s than slower.", _PULSATION
+    ),
+    Feature(
+        "frac_strong", "fraction", "Pulsating sky with rms above 5 per cent of its brightness.", _PULSATION
+    ),
     Feature("excess_p50", "log10", "Median over cells of 6 to 40 s power over photon noise.", _NOISE),
     Feature("excess_p90", "log10", "90th percentile of the same.", _NOISE),
     Feature("excess_p98", "log10", "98th percentile of the same.", _NOISE),
-    Feature("amplitude_p50", "log10", "Median over cells of 6 to 40 s rms relative to brightness, noise off.", _HANN),
+    Feature(
+        "amplitude_p50",
+        "log10",
+        "Median over cells of 6 to 40 s rms relative to brightness, noise off.",
+        _HANN,
+    ),
     Feature("amplitude_p90", "log10", "90th percentile of the same.", _HANN),
     Feature("amplitude_p98", "log10", "98th percentile of the same.", _HANN),
     Feature("band_40_120", "fraction", "Share of modulated power at periods above 40 s.", _HANN),
     Feature("band_20_40", "fraction", "Share at 20 to 40 s.", _HANN),
     Feature("band_10_20", "fraction", "Share at 10 to 20 s.", _HANN),
     Feature("band_6_10", "fraction", "Share at 6 to 10 s.", _HANN),
-    Feature("flatness", "0 to 1", "Geometric over arithmetic mean of the 6 to 40 s spectrum.", "spectral flatness (Gray and Markel 1974)"),
-    Feature("period_s", "s", "Geometric mean of the modulated cells' dominant periods; 0 where none.", _PULSATION),
+    Feature(
+        "flatness",
+        "0 to 1",
+        "Geometric over arithmetic mean of the 6 to 40 s spectrum.",
+        "spectral flatness (Gray and Markel 1974)",
+    ),
+    Feature(
+        "period_s", "s", "Geometric mean of the modulated cells' dominant periods; 0 where none.", _PULSATION
+    ),
     Feature("period_prominence", "log10", "Dominant power over the mean of its band.", _HANN),
     Feature("period_spread", "dex", "Spread of dominant periods over modulated cells.", _HANN),
-    Feature("skewness", "1", "Skewness of modulated cells' brightness in time: pulses are positive.", _STATISTIC),
+    Feature(
+        "skewness", "1", "Skewness of modulated cells' brightness in time: pulses are positive.", _STATISTIC
+    ),
     Feature("kurtosis", "log10", "Kurtosis of the same: single flashes are high.", _STATISTIC),
     Feature("duty_cycle", "fraction", "Time that modulated cells spend above their trend.", _PULSATION),
     Feature("crossings", "1/frame", "How often modulated cells cross their trend.", _STATISTIC),
-    Feature("coherence_near", "-1 to 1", "Correlation of neighbouring modulated cells at 6 to 40 s.", "cross-spectrum"),
+    Feature(
+        "coherence_near",
+        "-1 to 1",
+        "Correlation of neighbouring modulated cells at 6 to 40 s.",
+        "cross-spectrum",
+    ),
     Feature("coherence_far", "-1 to 1", "The same three cells apart.", "cross-spectrum"),
-    Feature("coherence_sky", "0 to 1", "Share of modulation that all modulated cells have in common.", "cross-spectrum"),
-    Feature("motion", "0 to 1", "Phase lag between neighbours that the whole sky shares: drifting cloud.", "cross-spectrum"),
+    Feature(
+        "coherence_sky",
+        "0 to 1",
+        "Share of modulation that all modulated cells have in common.",
+        "cross-spectrum",
+    ),
+    Feature(
+        "motion",
+        "0 to 1",
+        "Phase lag between neighbours that the whole sky shares: drifting cloud.",
+        "cross-spectrum",
+    ),
     Feature("n_patches", "log10(1 + n)", "Patches of two or more touching pulsating cells.", _PATCHES),
     Feature("patch_size", "fraction of sky", "Mean size of those patches.", _PATCHES),
     Feature("patch_largest", "fraction of sky", "Size of the largest.", _PATCHES),
-    Feature("patch_elongation", "0 to 1", "Their mean elongation by second moments, weighted by size.", _PATCHES),
+    Feature(
+        "patch_elongation", "0 to 1", "Their mean elongation by second moments, weighted by size.", _PATCHES
+    ),
     Feature("isolated", "fraction", "Pulsating cells that touch no other: stars, lamps, aircraft.", _PATCHES),
-    Feature("low_fraction", "fraction", "Modulated cells below 30 degrees of elevation: lamps on the ground.", _STATISTIC),
-    Feature("concentration", "fraction", "Share of all relative modulation in the three strongest cells.", _STATISTIC),
+    Feature(
+        "low_fraction",
+        "fraction",
+        "Modulated cells below 30 degrees of elevation: lamps on the ground.",
+        _STATISTIC,
+    ),
+    Feature(
+        "concentration",
+        "fraction",
+        "Share of all relative modulation in the three strongest cells.",
+        _STATISTIC,
+    ),
     Feature("trend", "1/min", "Relative change of the sky's mean brightness.", _STATISTIC),
-    Feature("trend_p90", "log10 1/min", "90th percentile over cells of the relative trend's size.", _STATISTIC),
-    Feature("slow_amplitude_p90", "log10", "90th percentile over cells of rms at 40 to 120 s relative to brightness.", _HANN),
-    Feature("sky_amplitude", "log10", "6 to 40 s rms of the whole sky's mean relative to its brightness.", _HANN),
-    Feature("flow_explained", "fraction", "Change between frames that one drift of the whole sky explains.", _FLOW),
+    Feature(
+        "trend_p90", "log10 1/min", "90th percentile over cells of the relative trend's size.", _STATISTIC
+    ),
+    Feature(
+        "slow_amplitude_p90",
+        "log10",
+        "90th percentile over cells of rms at 40 to 120 s relative to brightness.",
+        _HANN,
+    ),
+    Feature(
+        "sky_amplitude", "log10", "6 to 40 s rms of the whole sky's mean relative to its brightness.", _HANN
+    ),
+    Feature(
+        "flow_explained", "fraction", "Change between frames that one drift of the whole sky explains.", _FLOW
+    ),
     Feature("flow_speed", "log10 cells/s", "Speed of that drift.", _FLOW),
     Feature("change", "log10 dex/s", "Rms rate of change of log brightness.", _FLOW),
 )
 
 SUN_MOON = (
-    Feature("sun_elevation", "degrees", "Sun over the horizon; -90 where the site's position is not known.", _SUN_MOON),
-    Feature("moon_elevation", "degrees", "Moon over the horizon; -90 where the site's position is not known.", _SUN_MOON),
-    Feature("moon_illumination", "fraction", "Lit part of the moon's disc; 0 where the position is not known.", _SUN_MOON),
+    Feature(
+        "sun_elevation",
+        "degrees",
+        "Sun over the horizon; -90 where the site's position is not known.",
+        _SUN_MOON,
+    ),
+    Feature(
+        "moon_elevation",
+        "degrees",
+        "Moon over the horizon; -90 where the site's position is not known.",
+        _SUN_MOON,
+    ),
+    Feature(
+        "moon_illumination",
+        "fraction",
+        "Lit part of the moon's disc; 0 where the position is not known.",
+        _SUN_MOON,
+    ),
 )
 
 # What a camera is, rather than what the sky does, is kept out of the features.
