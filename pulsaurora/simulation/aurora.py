@@ -1,0 +1,181 @@
+"""Aurora that does not pulsate: diffuse light, arcs quiet and disturbed, rays, breakup, torches.
+
+Arcs are curtains a few to tens of kilometres thick along the parallel, seen at several heights along a
+field line that leans away from the vertical by some 10 to 15 degrees, so that rays converge on the magnetic
+zenith (Stoermer 1955, The Polar Aurora). Folds, breakup and poleward expansion after Akasofu (1964, Planet.
+Space Sci. 12, 273); omega bands and torches after Akasofu and Kimball (1964); diffuse aurora with drifting
+structure and black aurora after Davis (1978, Space Sci. Rev. 22, 77).
+"""
+
+import numpy as np
+
+from pulsaurora._core import _simulate
+from pulsaurora.simulation.draws import Mapping, Wander, chance, log_uniform, smooth_line, texture
+
+N_ALONG = 1024
+STEP_KM = 3.0
+S_START = -N_ALONG * STEP_KM / 2
+
+
+class Diffuse:
+    """A band of diffuse aurora, smooth or with structure that drifts; its border may carry torches."""
+
+    def __init__(self, rng, level, structure=None, torches=None, wide=None):
+        self.level = Wander(rng, level, level * rng.uniform(0, 0.2), 120, 1200, 0)
+        self.tilt = rng.normal(0, 0.15)
+        wide = chance(rng, 0.4) if wide is None else wide
+        self.centre = Wander(rng, rng.normal(-80, 180), rng.uniform(0, 25), 300, 1500)
+        self.flat = log_uniform(rng, 600, 2000) if wide else log_uniform(rng, 20, 250)
+        self.north, self.south = log_uniform(rng, 15, 200), log_uniform(rng, 40, 300)
+        black = chance(rng, 0.15)
+        self.structure = rng.uniform(0, 0.6) * chance(rng, 0.75) if structure is None else structure
+        km = log_uniform(rng, 15, 300)
+        cell = float(np.clip(km / 8, 1.5, 8))
+        field = texture(rng, km / cell, 256, stretch=log_uniform(rng, 1, 4), angle=rng.uniform(0, np.pi))
+        if black:
+            field = -np.clip(field - 0.8, 0, None) * 3
+        self.texture = np.clip(field, -2.5, 2.5)
+        speed = log_uniform(rng, 0.02, 0.6) * rng.choice([-1, 1])
+        self.mapping = Mapping(rng, 1 / cell, 256, (speed, speed * rng.normal(0, 0.3)))
+        self.border = (smooth_line(rng, N_ALONG, log_uniform(rng, 40, 300)) * rng.uniform(0, 30)).astype(np.float32)
+        self.border_speed = 0.0
+        torches = chance(rng, 0.08) if torches is None else torches
+        if torches:
+            period = log_uniform(rng, 150, 500) / STEP_KM
+            n_waves = max(round(N_ALONG / period), 1)
+            phase = np.arange(N_ALONG) * n_waves / N_ALONG + 0.08 * smooth_line(rng, N_ALONG, 200)
+            tongue = np.clip(np.sin(2 * np.pi * phase), -0.3, 1) ** 3
+            self.border = (self.border + rng.uniform(50, 250) * tongue).astype(np.float32)
+            self.border_speed = log_uniform(rng, 0.2, 2.0)
+            self.north = log_uniform(rng, 10, 40)
+
+    def add(self, view, t, out):
+        """Add this layer's light (counts) at scene time t (s) to out, float32 (n_pixels,)."""
+        border = self.border
+        if self.border_speed:
+            border = _rolled(border, self.border_speed * t / STEP_KM)
+        _simulate.add_band(out, view.east_km, view.north_km, self.texture, self.mapping.at(t), np.cos(self.tilt),
+                           np.sin(self.tilt), self.centre(t), self.flat, self.north, self.south, border,
+                           S_START, 1 / STEP_KM, self.level(t), self.structure)
+
+
+def _rolled(line, samples):
+    """Return a periodic line moved along by a number of samples, whole or not."""
+    whole = int(np.floor(samples))
+    part = np.float32(samples - whole)
+    line = np.roll(line, whole)
+    return line + part * (np.roll(line, 1) - line)
+
+
+class Arcs:
+    """One to several arcs side by side: drifting, waving, folding, rayed or fluctuating.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    level : float, counts at zenith
+    activity : float, 0 to 1
+        From a quiet arc to a breakup: folds, rays, their speeds and the pace of change grow with it.
+    expansion : tuple of (start_s, speed_km_s), optional
+        The poleward border moves off at this time and speed, brightening.
+    """
+
+    def __init__(self, rng, level, activity=0.0, n_arcs=None, expansion=None, n_heights=None):
+        self.activity, self.expansion = activity, expansion
+        n = n_arcs or int(rng.integers(1, 3 + round(2 * activity)))
+        self.tilt = rng.normal(0, 0.25) if chance(rng, 0.85) else rng.uniform(0, np.pi)
+        spacing = log_uniform(rng, 20, 120)
+        self.offset = rng.normal(0, 120) + spacing * (np.arange(n) - (n - 1) / 2) * rng.uniform(0.7, 1.3, n)
+        width = np.exp(rng.uniform(np.log(3), np.log(25), n))
+        self.north = (width * rng.uniform(1, 3, n)).astype(np.float32)
+        self.south = width.astype(np.float32)
+        drift = (0.0 if chance(rng, 0.3) else log_uniform(rng, 0.02, 0.3)) * (1 + 2 * activity)
+        self.drift = drift * rng.choice([-1, 1])
+        self.strength = np.exp(0.4 * rng.standard_normal(n)) * level
+        pace = 1 + 8 * activity
+        self.pulse = [Wander(rng, 1, rng.uniform(0.02, 0.15) + 0.35 * activity * rng.random(),
+                             120 / pace, 900 / pace, 0.05) for _ in range(n)]
+        bend = rng.uniform(0, 60) + 40 * activity
+        self.shape = np.stack([_wavy(rng, bend) for _ in range(n)]).astype(np.float32)
+        self.shape_speed = rng.normal(0, 0.3 + 2 * activity)
+        self.lengthwise = np.stack([np.clip(1 + rng.uniform(0, 0.5) * smooth_line(rng, N_ALONG, 200), 0.02, 3)
+                                    for _ in range(n)])
+        rayed = activity > 0.25 and chance(rng, 0.3 + 0.7 * activity)
+        self.rays = np.zeros((n, N_ALONG))
+        if rayed:
+            fine = log_uniform(rng, 4, 30)
+            for k in range(n):
+                self.rays[k] = rng.uniform(0.3, 1.2) * smooth_line(rng, N_ALONG, fine, 0.5)
+        self.ray_speed = rng.normal(0, 0.5 + 6 * activity)
+        top = rng.uniform(1.3, 2.4) if rayed else rng.uniform(1.08, 1.35)
+        n_heights = n_heights or (5 if rayed else 2)
+        self.stretch = np.linspace(rng.uniform(0.9, 1.0), top, n_heights).astype(np.float32)
+        weight = np.exp(-np.linspace(0, rng.uniform(1, 2.5), n_heights))
+        self.weight = (weight / weight.sum()).astype(np.float32)
+        dip = rng.uniform(0.14, 0.28) * 110
+        self.lean = rng.normal(0, 4), -dip
+        self.warp = Wander(rng, 0, 0)
+        self.fields = None
+        if activity > 0.15:
+            km = log_uniform(rng, 60, 250)
+            cell = km / 16
+            self.fields = texture(rng, 16, 128), texture(rng, 16, 128)
+            self.warp = Wander(rng, activity * km * rng.uniform(0.15, 0.5), activity * km * 0.15, 40, 300)
+            flow = log_uniform(rng, 0.1, 0.5 + 3 * activity)
+            self.mapping = Mapping(rng, 1 / cell, 128, (flow * rng.choice([-1, 1]), flow * rng.normal(0, 0.3)))
+        else:
+            self.fields = (np.zeros((2, 2), np.float32),) * 2
+            self.mapping = Mapping(rng, 1.0, 2)
+
+    def add(self, view, t, out):
+        """Add this layer's light (counts) at scene time t (s) to out, float32 (n_pixels,)."""
+        offset = self.offset + self.drift * t
+        gain = self.strength * np.array([pulse(t) for pulse in self.pulse])
+        widen = 1.0
+        if self.expansion is not None:
+            start, speed = self.expansion
+            since = t - start
+            grown = 1 / (1 + np.exp(-since / 12))
+            offset = offset + speed * min(max(since, 0), 150) * np.linspace(0.2, 1, offset.size)
+            gain = gain * (0.15 + 0.85 * grown)
+            widen = 1 + 1.5 * grown
+        light = self.lengthwise * gain[:, None]
+        if self.rays.any():
+            light = light * np.clip(1 + _rolled2(self.rays, self.ray_speed * t / STEP_KM), 0.05, None)
+        shape = _rolled2(self.shape, self.shape_speed * t / STEP_KM)
+        _simulate.add_arcs(out, view.east_km, view.north_km, self.stretch, self.weight, *self.lean,
+                           *self.fields, self.mapping.at(t), self.warp(t), np.cos(self.tilt), np.sin(self.tilt),
+                           offset.astype(np.float32), (self.north * widen).astype(np.float32),
+                           (self.south * widen).astype(np.float32), np.ascontiguousarray(shape, np.float32),
+                           np.ascontiguousarray(light, np.float32), S_START, 1 / STEP_KM)
+
+
+def _rolled2(lines, samples):
+    whole = int(np.floor(samples))
+    part = samples - whole
+    lines = np.roll(lines, whole, axis=1)
+    return lines + part * (np.roll(lines, 1, axis=1) - lines)
+
+
+def _wavy(rng, bend):
+    """Return an arc's displacement along its length: a bow, long waves and short ones."""
+    s = (np.arange(N_ALONG) / N_ALONG - 0.5) * 2
+    line = bend * smooth_line(rng, N_ALONG, 300) + 0.3 * bend * smooth_line(rng, N_ALONG, 80)
+    if chance(rng, 0.5):
+        line += rng.uniform(0, 10) * smooth_line(rng, N_ALONG, 25)
+    # curvature of the oval; tapered so that the periodic ends meet
+    return line - rng.uniform(-150, 150) * s**2
+
+
+class Fluctuating:
+    """Another layer whose whole light fluctuates within seconds, as an active arc's does."""
+
+    def __init__(self, rng, layer, depth, shortest=2.0, longest=30.0):
+        self.layer, self.wander = layer, Wander(rng, 1.0, depth, shortest, longest, 0.0)
+
+    def add(self, view, t, out):
+        """Add this layer's light (counts) at scene time t (s) to out, float32 (n_pixels,)."""
+        own = np.zeros_like(out)
+        self.layer.add(view, t, own)
+        own *= np.float32(0.5 * (self.wander(t) + self.wander(t + 0.6)))
+        out += own

@@ -1,0 +1,234 @@
+"""One all-sky imager: its lens, its horizon and its CCD, drawn anew for each site.
+
+The lens is an equidistant fisheye with a cubic term, as the THEMIS all-sky optics nearly are (Mende et al.
+2008, Space Sci. Rev. 141, 357): 256x256 pixels, some 170 degrees across. The noise law was measured on real
+frames of one imager: variance = 1.68 (count - pedestal) + 380 counts^2; others are drawn around it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+from pulsaurora._core import _simulate
+from pulsaurora.simulation.draws import chance, choose, log_uniform, smooth_line
+
+SHAPE = (256, 256)
+EMISSION_KM = 110.0
+_EARTH_KM = 6371.0
+
+
+@dataclass
+class Camera:
+    """One imager and what its pixels see; flat arrays hold sky pixels only, shape (n_pixels,)."""
+
+    centre: tuple
+    radius: float
+    cubic: float
+    rotation: float
+    parity: int
+    pedestal: float
+    noise_slope: float
+    read_variance: float
+    sensitivity: float
+    psf: float
+    exposure_jitter: float
+    row_noise: float
+    index: np.ndarray
+    rows: np.ndarray
+    cols: np.ndarray
+    elevation: np.ndarray
+    azimuth: np.ndarray
+    direction: np.ndarray
+    east_km: np.ndarray
+    north_km: np.ndarray
+    footprint_km: np.ndarray
+    cloud_east: np.ndarray
+    cloud_north: np.ndarray
+    cloud_blur: np.ndarray
+    path: np.ndarray
+    airmass: np.ndarray
+    transmission: np.ndarray
+    through: np.ndarray
+    sample: np.ndarray
+    stray: np.ndarray
+    response: np.ndarray
+    defects: tuple
+
+    def project(self, elevation_deg, azimuth_deg):
+        """Return the (row, column) where a direction falls, float32; far below the horizon lies outside."""
+        zenith = (90 - np.asarray(elevation_deg, float)) / 90
+        rho = np.interp(zenith, self._zenith, self._rho)
+        angle = self.parity * np.radians(azimuth_deg) + self.rotation
+        row = self.centre[0] - self.radius * rho * np.cos(angle)
+        col = self.centre[1] + self.radius * rho * np.sin(angle)
+        return row.astype(np.float32), col.astype(np.float32)
+
+    @property
+    def _rho(self):
+        return np.linspace(0, 1.3, 261)
+
+    @property
+    def _zenith(self):
+        return _zenith_angle(self._rho, self.cubic)
+
+    def expose(self, signal, rng):
+        """Return one frame, uint16 (256, 256), of a signal (counts above pedestal, float32, same shape)."""
+        counts = np.empty(SHAPE, np.uint16)
+        normal = rng.standard_normal(SHAPE, dtype=np.float32)
+        offsets = (self.row_noise * rng.standard_normal(SHAPE[0])).astype(np.float32)
+        factor = np.float32(1 + self.exposure_jitter * rng.standard_normal())
+        _simulate.fill_counts(counts, signal * factor, self.response, normal, offsets,
+                              self.pedestal, self.noise_slope, self.read_variance)
+        dead, hot, warm = self.defects
+        counts[dead] = int(self.pedestal)
+        counts[hot] = 65535
+        if len(warm[0]):
+            counts[warm] = rng.choice(np.array([65535, 63000, 48000, 30000], np.uint16), len(warm[0]))
+        return counts
+
+
+def _zenith_angle(rho, cubic):
+    return (rho + cubic * rho**3) / (1 + cubic)
+
+
+def draw_camera(rng):
+    """Draw an imager: lens, orientation, horizon, vignetting, stray light, CCD and its defects.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Camera
+    """
+    plain = chance(rng, 0.12)  # an idealized one: round, flat, bare
+    centre = (rng.uniform(120, 136), rng.uniform(120, 136))
+    radius = rng.uniform(110, 127)
+    cubic = 0.0 if plain else rng.uniform(-0.1, 0.12)
+    rotation, parity = rng.uniform(-np.pi, np.pi), int(rng.choice([-1, 1]))
+    if chance(rng, 0.5):
+        rotation = np.radians(rng.normal(0, 8)) + (np.pi if chance(rng, 0.3) else 0)
+    rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    up, right = centre[0] - rows, cols - centre[1]
+    rho = np.hypot(up, right) / radius
+    zenith = np.minimum(_zenith_angle(rho, cubic), 2.0) * 90
+    azimuth = np.degrees(parity * (np.arctan2(right, up) - rotation)) % 360
+    elevation = 90 - zenith
+    seen = elevation > 0.3
+    through = _through(rng, elevation, azimuth, plain)
+    vignetting = _vignetting(rng, rho, plain)
+
+    el = np.radians(elevation[seen])
+    az = np.radians(azimuth[seen])
+    z = np.pi / 2 - el
+    ratio = _EARTH_KM / (_EARTH_KM + EMISSION_KM)
+    far = _EARTH_KM * (z - np.arcsin(ratio * np.sin(z)))
+    footprint = _footprint(far, z, radius)
+    flat = np.tan(np.minimum(z, np.radians(88)))
+    flat = flat / (1 + 0.03 * flat)
+    airmass = 1 / (np.sin(el) + 0.15 * (np.degrees(el) + 3.885) ** -1.253)
+    extinction = log_uniform(rng, 0.12, 0.35)
+    high = elevation[seen] > 15
+    block = (rows[seen] % 4 == 2) & (cols[seen] % 4 == 2) & high
+
+    def flat32(values):
+        return np.ascontiguousarray(values, np.float32)
+
+    response = np.ones(SHAPE, np.float32)
+    if not plain:
+        response += (log_uniform(rng, 1e-3, 6e-3) * rng.standard_normal(SHAPE)).astype(np.float32)
+        response *= np.float32(1) + np.float32(rng.normal(0, 0.0015)) * (cols % 2 * 2 - 1).astype(np.float32)
+    return Camera(
+        centre=centre, radius=radius, cubic=cubic, rotation=rotation, parity=parity,
+        pedestal=rng.uniform(2200, 3500),
+        noise_slope=1.68 if chance(rng, 0.3) else log_uniform(rng, 1.2, 2.5),
+        read_variance=380.0 if chance(rng, 0.3) else log_uniform(rng, 200, 700),
+        sensitivity=log_uniform(rng, 0.55, 1.75),
+        psf=rng.uniform(0.55, 1.1),
+        exposure_jitter=0.0 if chance(rng, 0.4) else log_uniform(rng, 1e-4, 4e-3),
+        row_noise=0.0 if chance(rng, 0.5) else log_uniform(rng, 0.5, 5),
+        index=np.flatnonzero(seen).astype(np.int64),
+        rows=rows[seen], cols=cols[seen],
+        elevation=flat32(elevation[seen]), azimuth=flat32(azimuth[seen]),
+        direction=flat32(np.stack([np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)])),
+        east_km=flat32(far * np.sin(az)), north_km=flat32(far * np.cos(az)), footprint_km=flat32(footprint),
+        cloud_east=flat32(flat * np.sin(az)), cloud_north=flat32(flat * np.cos(az)),
+        cloud_blur=flat32(np.clip((flat - 2.2) / 8, 0, 1.5)),
+        path=flat32(1 / np.sqrt(1 - (ratio * np.sin(z)) ** 2)),
+        airmass=flat32(airmass), transmission=flat32(10 ** (-0.4 * extinction * (airmass - 1))),
+        through=flat32((through * vignetting)[seen]),
+        sample=np.flatnonzero(block),
+        stray=_stray(rng, rho, np.arctan2(right, up), plain),
+        response=response, defects=_defects(rng),
+    )
+
+
+def _footprint(far, z, radius):
+    """Return how many km at emission height one pixel spans along the radius."""
+    order = np.argsort(z, kind="stable")
+    angles = np.linspace(0, np.pi / 2, 400)
+    curve = np.interp(angles, z[order], far[order])
+    return np.interp(z, angles, np.gradient(curve, angles)) * (np.pi / 2 / radius)
+
+
+def _vignetting(rng, rho, plain):
+    if plain and chance(rng, 0.6):
+        return np.ones_like(rho)
+    rho = np.minimum(rho, 1.2)
+    strength, corner, power = rng.uniform(0, 0.25), rng.uniform(0, 0.55), rng.uniform(4, 10)
+    return np.clip(1 - strength * rho**2 - corner * rho**power, 0.05, 1)
+
+
+def _through(rng, elevation, azimuth, plain):
+    """Return what the horizon lets through, 0 to 1: trees, hills, buildings, masts."""
+    if plain:
+        return np.ones_like(elevation)
+    step = np.arange(0, 360, 0.5)
+    hills = np.maximum(0, rng.uniform(0, 3) + rng.uniform(0, 2) * smooth_line(rng, 720, 150))
+    trees = rng.uniform(0, 3) * np.abs(smooth_line(rng, 720, rng.uniform(4, 15)))
+    wooded = smooth_line(rng, 720, 200) > rng.uniform(-1.5, 1.5)
+    profile = hills + np.where(wooded, trees + rng.uniform(0, 3), 0)
+    for _ in range(rng.integers(0, 4)):
+        start, width = rng.uniform(0, 360), log_uniform(rng, 1, 40)
+        inside = (step - start) % 360 < width
+        profile = np.where(inside, np.maximum(profile, log_uniform(rng, 2, 22)), profile)
+    blocking = np.interp(azimuth, step, profile, period=360)
+    clear = 1 / (1 + np.exp(-(elevation - blocking) / rng.uniform(0.2, 0.8)))
+    return clear + (1 - clear) * rng.uniform(0, 0.15)
+
+
+def _stray(rng, rho, angle, plain):
+    """Return light scattered in the optics, as a share of the sky's mean: beyond the edge, and rings on it."""
+    if plain and chance(rng, 0.7):
+        return np.zeros_like(rho, dtype=np.float32)
+    halo = rng.uniform(0.02, 0.12) * np.exp(-np.maximum(rho - 1, 0) / rng.uniform(0.1, 0.5))
+    rings = np.zeros_like(rho)
+    for _ in range(rng.integers(0, 4)):
+        where, width = rng.uniform(0.98, 1.12), rng.uniform(0.004, 0.012)
+        middle, span = rng.uniform(-np.pi, np.pi), rng.uniform(0.3, 2.5)
+        off = np.abs((angle - middle + np.pi) % (2 * np.pi) - np.pi)
+        rings += rng.uniform(0.02, 0.4) * np.exp(-(((rho - where) / width) ** 2)) / (1 + np.exp((off - span) / 0.1))
+    return (halo + gaussian_filter(rings, 0.5)).astype(np.float32)
+
+
+def _defects(rng):
+    def places(n):
+        return tuple(rng.integers(0, SHAPE[0], (2, n)))
+
+    kinds = {"clean": 0.3, "usual": 0.6, "old": 0.1}
+    n = {"clean": (0, 0, 0), "usual": (rng.integers(0, 4), rng.integers(0, 3), rng.integers(0, 2)),
+         "old": (rng.integers(2, 20), rng.integers(2, 40), rng.integers(0, 6))}[choose(rng, kinds)]
+    return tuple(places(count) for count in n)
+
+
+def soften(image, sigma):
+    """Return a sky pixel image blurred by `sigma` pixels, quickly: at a quarter of the resolution when wide."""
+    if sigma < 4:
+        return gaussian_filter(image, sigma, mode="nearest").astype(np.float32)
+    small = image.reshape(64, 4, 64, 4).mean((1, 3))
+    for axis in (0, 1):
+        small = gaussian_filter1d(small, sigma / 4, axis=axis, mode="nearest")
+    big = np.repeat(np.repeat(small, 4, 0), 4, 1)
+    return gaussian_filter(big, 2, mode="nearest").astype(np.float32)

@@ -1,0 +1,139 @@
+"""Cloud, and what settles on the dome.
+
+Cloud is a drifting field seen in gnomonic projection, as flat layers are: angular speed is wind over height,
+0.5 to 80 mrad/s at the zenith. Cover is a smooth step of a Gaussian random field about a threshold; kinds
+differ in spectrum, stretch, edge and thickness (stratus, stratocumulus in waves, broken cumulus, cirrus).
+Cloud hides what is above it and shows what lights it from there, from the side and from below.
+"""
+
+import numpy as np
+
+from pulsaurora._core import _simulate
+from pulsaurora.simulation.camera import SHAPE, soften
+from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, texture
+
+KINDS = ("stratus", "stratocumulus", "cumulus", "cirrus")
+
+
+class Cloud:
+    """A layer of cloud of one kind.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    kind : str
+        One of KINDS.
+    cover : float, 0 to 1
+        Share of the sky it covers.
+    thickness : float, 0 to 1
+        How much of the light from above its covered parts take away.
+    """
+
+    def __init__(self, rng, kind, cover, thickness):
+        self.kind, self.thickness = kind, thickness
+        speed = log_uniform(rng, 5e-4, 0.06)
+        heading = rng.uniform(0, 2 * np.pi)
+        wind = np.array([np.cos(heading), np.sin(heading)]) * speed
+        size = {"stratus": (0.5, 5), "stratocumulus": (0.2, 1.2), "cumulus": (0.25, 2), "cirrus": (0.4, 3)}[kind]
+        size = log_uniform(rng, *size)
+        cell = size / 24
+        stretch = {"stratus": 1.5, "stratocumulus": log_uniform(rng, 1, 5), "cumulus": 1.0,
+                   "cirrus": log_uniform(rng, 2, 8)}[kind]
+        angle = rng.uniform(0, np.pi)
+        slope = rng.uniform(2.4, 3.6)
+        self.fields = [texture(rng, 48, 256, slope=slope, stretch=stretch, angle=angle) for _ in range(2)]
+        if kind == "stratocumulus":
+            self.fields[0] = 0.6 * self.fields[0] + 0.8 * texture(rng, 24, 256, spread=0.2, stretch=stretch,
+                                                                  angle=angle)
+        turn = rng.uniform(0, 2 * np.pi)
+        change = wind * rng.uniform(0.7, 1.3, 2) + rng.normal(0, 0.1 * speed, 2)
+        self.mappings = [Mapping(rng, 1 / cell, 256, v, turn) for v in (wind, change)]
+        self.gains = (0.75, 0.65)
+        self.softness = {"stratus": rng.uniform(1, 3), "stratocumulus": rng.uniform(0.5, 2),
+                         "cumulus": log_uniform(rng, 0.15, 1.2), "cirrus": rng.uniform(1.5, 4)}[kind]
+        self.cover = Wander(rng, cover, rng.uniform(0, 0.05), 120, 900)
+        self.relief = log_uniform(rng, 0.001, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
+        self.bright = rng.uniform(0.7, 1.3)
+
+    def at(self, view, t):
+        """Return (opacity, brightness): 0 to 1, and what to multiply white cloud's light by; (n_pixels,)."""
+        n = view.cloud_east.size
+        opacity = np.empty(n, np.float32)
+        cover = float(np.clip(self.cover(t), 0.0, 1.0))
+        threshold = 1.0 * np.sqrt(2) * _inverse_erf(1 - 2 * min(max(cover, 0.001), 0.999))
+        if cover >= 0.995:
+            opacity[:] = 1
+        else:
+            _simulate.fill_cover(opacity, view.cloud_east, view.cloud_north, view.cloud_blur, *self.fields,
+                                 self.mappings[0].at(t), self.mappings[1].at(t), *self.gains,
+                                 threshold, self.softness)
+        bright = np.full(n, self.bright, np.float32)
+        _simulate.add_texture(bright, view.cloud_east, view.cloud_north, self.fields[1], self.mappings[1].at(t),
+                              self.relief * self.bright)
+        np.maximum(bright, 0.05, out=bright)
+        if self.kind == "stratus" and self.thickness > 0.9:
+            opacity = 1 - (1 - opacity) * np.float32(0.3)
+        opacity *= np.float32(self.thickness)
+        return opacity, bright
+
+
+def _inverse_erf(x):
+    """Invert the error function closely enough for a threshold (Winitzki's approximation)."""
+    a = 0.147
+    log = np.log(max(1 - x * x, 1e-9))
+    first = 2 / (np.pi * a) + log / 2
+    return float(np.sign(x) * np.sqrt(np.sqrt(first * first - log / a) - first))
+
+
+class Dome:
+    """What lies on the dome: 'frost', 'snow', 'rain', 'dew' (condensation) or 'fog' before it.
+
+    ``apply`` blurs, hides and lights the sky's image as such a dome does.
+    """
+
+    def __init__(self, rng, kind, amount):
+        self.kind, self.amount = kind, amount
+        self.flakes = 0.0
+        self.drops = None
+        if kind == "fog":
+            self.blur, self.hide = log_uniform(rng, 4, 20), np.full(SHAPE, 0.5 + 0.5 * amount)
+        elif kind == "dew":
+            self.blur, self.hide = log_uniform(rng, 2, 12), np.full(SHAPE, 0.3 * amount)
+        else:
+            wavelength = {"frost": (3, 25), "snow": (10, 90), "rain": (6, 14)}[kind]
+            field = texture(rng, log_uniform(rng, *wavelength), 256, spread=rng.uniform(0.3, 0.9))
+            if kind == "rain":
+                hide = 1 / (1 + np.exp(-(field - np.quantile(field, 1 - 0.35 * amount)) * 8)) * 0.7
+            else:
+                hide = 1 / (1 + np.exp(-(field - np.quantile(field, 1 - amount)) * log_uniform(rng, 1.5, 10)))
+            self.blur, self.hide = log_uniform(rng, 1, 8), hide
+        self.flakes = rng.uniform(0, 150) if kind == "snow" and chance(rng, 0.5) else 0.0
+        self.hide = self.hide.astype(np.float32)
+        grain = texture(rng, log_uniform(rng, 4, 60), 256)
+        self.veil = (rng.uniform(0.4, 1.1) * (1 + rng.uniform(0, 0.25) * grain)).astype(np.float32)
+        self.wander = Wander(rng, 1, rng.uniform(0, 0.03), 60, 600, 0.2)
+
+    def apply(self, view, image, t, rng):
+        """Return the image, float32 (256, 256), as seen through the dome at scene time t (s)."""
+        mean = np.float32(image.ravel()[view.index].mean())
+        inside = np.zeros(SHAPE, np.float32)
+        inside.ravel()[view.index] = view.through
+        hide = self.hide * np.float32(self.wander(t))
+        blurred = soften(image, self.blur)
+        out = (1 - hide) * blurred + hide * self.veil * mean * inside
+        if self.flakes:
+            n = rng.poisson(self.flakes)
+            spots = rng.uniform(20, 236, (2, n)).astype(np.float32)
+            _simulate.add_points(out, spots[0], spots[1], (mean * rng.exponential(4, n)).astype(np.float32),
+                                 float(rng.uniform(0.8, 2.5)))
+        return out.astype(np.float32)
+
+
+def draw_cloud(rng, cover=None, thickness=None, kind=None):
+    """Draw a cloud layer; what is not given is drawn."""
+    kind = kind or choose(rng, {"stratus": 0.25, "stratocumulus": 0.3, "cumulus": 0.3, "cirrus": 0.15})
+    if cover is None:
+        cover = rng.uniform(0.05, 0.95)
+    if thickness is None:
+        thickness = rng.uniform(0.2, 0.7) if kind == "cirrus" else rng.uniform(0.7, 1.0)
+    return Cloud(rng, kind, cover, thickness)

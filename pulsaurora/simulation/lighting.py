@@ -1,0 +1,228 @@
+"""What lights a sky at a place and time: airglow, sun, moon, stars, towns.
+
+Sources: sun and moon after the low-precision series of Meeus (1998, Astronomical Algorithms, chapters 25 and
+47), good to a few tenths of a degree; moonlight after Krisciunas and Schaefer (1991, PASP 103, 1033);
+twilight after the surface brightness that Patat et al. (2006, A&A 455, 385) measured; the airglow's rise
+towards the horizon after van Rhijn (as in Leinert et al. 1998, A&AS 127, 1). Counts are those of a camera
+of sensitivity 1 that sees a dark clear zenith (22 mag per square arcsecond) at about 600 counts; a pixel of
+0.75 degrees then collects as much from a star of magnitude 4.65.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pulsaurora.simulation.draws import chance, log_uniform
+
+DARK_SKY = 600.0
+_STAR_MAGNITUDE = 4.65
+# Twilight over the dark sky at zenith against the sun's elevation, from the V surface brightness.
+TWILIGHT_DEG = np.array([-90, -18, -16, -14, -12, -10, -8, -6, -4, 0, 90])
+TWILIGHT_LOG = np.array([-4, -2.0, -0.9, -0.05, 0.75, 1.55, 2.5, 3.4, 4.2, 5.3, 6.5])
+
+
+def _days(time):
+    return (np.datetime64(time, "us") - np.datetime64("2000-01-01T12:00:00", "us")) / np.timedelta64(1, "D")
+
+
+def _horizontal(ra, dec, days, latitude, longitude):
+    """Return elevation and azimuth (degrees) of right ascension and declination (radians)."""
+    sidereal = np.radians((280.46061837 + 360.98564736629 * days + longitude) % 360)
+    hour, lat = sidereal - ra, np.radians(latitude)
+    up = np.sin(lat) * np.sin(dec) + np.cos(lat) * np.cos(dec) * np.cos(hour)
+    north = np.sin(dec) * np.cos(lat) - np.cos(dec) * np.cos(hour) * np.sin(lat)
+    east = -np.cos(dec) * np.sin(hour)
+    return np.degrees(np.arcsin(np.clip(up, -1, 1))), np.degrees(np.arctan2(east, north)) % 360
+
+
+def _equatorial(ecliptic_longitude, ecliptic_latitude):
+    tilt = np.radians(23.439)
+    lam, beta = ecliptic_longitude, ecliptic_latitude
+    ra = np.arctan2(np.sin(lam) * np.cos(tilt) - np.tan(beta) * np.sin(tilt), np.cos(lam))
+    dec = np.arcsin(np.sin(beta) * np.cos(tilt) + np.cos(beta) * np.sin(tilt) * np.sin(lam))
+    return ra, dec
+
+
+@dataclass(frozen=True)
+class SunMoon:
+    """Where sun and moon stand (degrees) and how much of the moon is lit (0 to 1)."""
+
+    sun_elevation: float
+    sun_azimuth: float
+    moon_elevation: float
+    moon_azimuth: float
+    moon_lit: float
+
+
+def sun_and_moon(time, latitude, longitude):
+    """Return SunMoon at a UTC time and a geodetic position (degrees, east positive)."""
+    d = _days(time)
+    g = np.radians((357.529 + 0.98560028 * d) % 360)
+    sun = np.radians((280.459 + 0.98564736 * d) % 360) + np.radians(1.915 * np.sin(g) + 0.020 * np.sin(2 * g))
+    sun_el, sun_az = _horizontal(*_equatorial(sun, 0.0), d, latitude, longitude)
+    mean = np.radians((218.316 + 13.176396 * d) % 360)
+    m = np.radians((134.963 + 13.064993 * d) % 360)
+    f = np.radians((93.272 + 13.229350 * d) % 360)
+    e = np.radians((297.850 + 12.190749 * d) % 360)
+    lam = mean + np.radians(6.289 * np.sin(m) + 1.274 * np.sin(2 * e - m) + 0.658 * np.sin(2 * e)
+                            - 0.186 * np.sin(g) + 0.214 * np.sin(2 * m) - 0.114 * np.sin(2 * f))
+    beta = np.radians(5.128 * np.sin(f) + 0.281 * np.sin(m + f) + 0.278 * np.sin(m - f))
+    moon_el, moon_az = _horizontal(*_equatorial(lam, beta), d, latitude, longitude)
+    apart = np.arccos(np.clip(np.cos(beta) * np.cos(lam - sun), -1, 1))
+    moon_el -= 0.95 * np.cos(np.radians(moon_el))  # parallax
+    return SunMoon(float(sun_el), float(sun_az), float(moon_el), float(moon_az), float((1 - np.cos(apart)) / 2))
+
+
+class Lighting:
+    """The light of one site's sky, drawn once; ``at(time)`` gives its fields for the camera's pixels."""
+
+    def __init__(self, rng, camera, latitude, longitude):
+        self.camera, self.latitude, self.longitude = camera, latitude, longitude
+        self.airglow = DARK_SKY * log_uniform(rng, 0.6, 1.6)
+        self.extinction = rng.uniform(0.1, 0.3)
+        self.glare = log_uniform(rng, 0.3, 3)
+        self.lens_flare = rng.uniform(0, 1, 4)
+        town = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.05, 5)
+        self.town = town
+        toward = np.cos(np.radians(camera.azimuth - rng.uniform(0, 360)))
+        low = np.exp(-camera.elevation / rng.uniform(8, 30))
+        self.town_clear = (self.airglow * 0.5 * town * low * (0.4 + 0.6 * np.clip(toward, 0, 1))).astype(np.float32)
+        even = 0.35 + 0.65 * low * (1 + toward)
+        self.town_cloud = (self.airglow * 1.6 * town * even).astype(np.float32)
+        van_rhijn = np.minimum(camera.path, 4) * camera.transmission
+        self.night = (self.airglow * van_rhijn).astype(np.float32)
+        self.haze = log_uniform(rng, 1, 40)  # how wide the moon's glow is in cloud, degrees
+        self.dull = log_uniform(rng, 0.15, 1.0)  # cloud by night without lights, over the airglow
+        self._key = {}
+
+    def at(self, time, sun_moon=None):
+        """Return (clear, cloud): counts from a clear sky and from thick white cloud, float32 (n_pixels,).
+
+        Fields are computed each 20 s and interpolated between.
+        """
+        if sun_moon is not None:
+            key = ("given", sun_moon)
+            if key not in self._key:
+                self._key = {key: self._fields(sun_moon)}
+            return self._key[key]
+        step = np.timedelta64(20_000_000, "us")
+        moment = np.datetime64(time, "us")
+        slot = int((moment - np.datetime64(0, "us")) // step)
+        part = float((moment - np.datetime64(0, "us")) / step - slot)
+        for needed in (slot, slot + 1):
+            if needed not in self._key:
+                where = sun_and_moon(np.datetime64(0, "us") + needed * step, self.latitude, self.longitude)
+                self._key[needed] = self._fields(where)
+        for old in [k for k in self._key if k not in (slot, slot + 1)]:
+            del self._key[old]
+        a, b = self._key[slot], self._key[slot + 1]
+        part = np.float32(part)
+        return tuple(p + part * (q - p) for p, q in zip(a, b, strict=True))
+
+    def _fields(self, where):
+        camera = self.camera
+        clear = self.night + self.town_clear
+        cloud = self.town_cloud + np.float32(self.airglow * self.dull)
+        level = np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG)
+        if level > -1.9:
+            toward = _cosine(camera, 0.0, where.sun_azimuth)
+            tilt = np.clip(0.07 * (where.sun_elevation + 18), 0, 1.0)
+            shape = np.exp(tilt * 1.8 * (toward - 0.2) * np.cos(np.radians(camera.elevation))).astype(np.float32)
+            glow = np.float32(self.airglow * 10**level)
+            clear = clear + glow * shape
+            cloud = cloud + glow * (0.5 + 0.5 * shape)
+        if where.moon_elevation > -1 and where.moon_lit > 0.01:
+            scattered, veiled, disc = self._moon(where)
+            clear = clear + scattered + disc
+            cloud = cloud + veiled
+        return clear.astype(np.float32), cloud.astype(np.float32)
+
+    def moon_power(self, where):
+        """Return the moonlight that reaches the ground over that of a full moon at the zenith."""
+        phase = np.degrees(np.arccos(np.clip(2 * where.moon_lit - 1, -1, 1)))
+        bright = 10 ** (-0.4 * (0.026 * phase + 4e-9 * phase**4))
+        rise = np.clip((where.moon_elevation + 1) / 2, 0, 1)
+        mass = 1 / max(np.sin(np.radians(max(where.moon_elevation, 1.0))), 0.03)
+        return bright * rise * 10 ** (-0.4 * self.extinction * min(mass, 20))
+
+    def _moon(self, where):
+        """Return the moon's light scattered by clear air, its glow in thick cloud, and disc and glare."""
+        camera = self.camera
+        power = self.moon_power(where)
+        cosine = _cosine(camera, where.moon_elevation, where.moon_azimuth)
+        apart = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+        # Krisciunas and Schaefer's scattering function; 1 at 90 degrees.
+        scatter = (10**5.36 * (1.06 + cosine**2) + 10 ** (6.15 - np.minimum(apart, 80) / 40)) / 10**5.51
+        column = 1 - 10 ** (-0.4 * self.extinction * np.minimum(camera.airmass, 20))
+        scattered = 22 * self.airglow * power * scatter * column
+        slant = 0.4 + 0.6 * np.sin(np.radians(max(where.moon_elevation, 0)))
+        glow = 1 + 1.2 * np.exp(-((apart / (4 * self.haze + 15)) ** 1.2)) + 0.0
+        veiled = 6 * self.airglow * power * slant * glow
+        size = 1.1 + 1.5 * np.sqrt(power)
+        disc = 4e5 * power * self.glare * (np.exp(-((apart / size) ** 2)) + 8e-3 / (1 + (apart / (2 * size)) ** 2.2))
+        return scattered, veiled, disc
+
+    def moon_through(self, where):
+        """Return the moon's own blurred disc seen through thin cloud, counts, float32 (n_pixels,)."""
+        camera = self.camera
+        power = self.moon_power(where)
+        apart = np.degrees(np.arccos(np.clip(_cosine(camera, where.moon_elevation, where.moon_azimuth), -1, 1)))
+        core = np.exp(-((apart / (1.2 + 0.1 * self.haze)) ** 2)) + 0.15 / (1 + (apart / (1 + 0.5 * self.haze)) ** 2)
+        return (1.2e5 * power * core).astype(np.float32)
+
+
+def _cosine(camera, elevation, azimuth):
+    el, az = np.radians(elevation), np.radians(azimuth)
+    east, north, up = np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)
+    d = camera.direction
+    return np.clip(d[0] * np.float32(east) + d[1] * np.float32(north) + d[2] * np.float32(up), -1, 1)
+
+
+class Stars:
+    """A drawn starry sky that turns with the earth; bright ones are planets, which do not twinkle.
+
+    Magnitudes follow the counts of the naked-eye sky, N(<m) ~ 10**(0.51 m), some 4,800 to magnitude 6
+    (Allen's Astrophysical Quantities), denser towards a galactic plane.
+    """
+
+    def __init__(self, rng, camera, latitude, longitude, faintest=5.9):
+        n = int(4300 * rng.uniform(0.6, 1.3))
+        z = rng.uniform(-1, 1, n)
+        plane = chance(rng, 0.7)
+        if plane:
+            z = np.where(rng.random(n) < 0.4, z * np.abs(z), z)
+        self.ra, self.dec = rng.uniform(0, 2 * np.pi, n), np.arcsin(z)
+        magnitude = np.maximum(faintest + np.log10(np.maximum(rng.random(n), 1e-6)) / 0.51, -1.5)
+        n_planets = int(rng.integers(0, 4))
+        magnitude[:n_planets] = rng.uniform(-3, 1, n_planets)
+        self.dec[:n_planets] = np.radians(rng.uniform(-24, 24, n_planets))
+        self.steady = np.zeros(n, bool)
+        self.steady[:n_planets] = True
+        self.flux = DARK_SKY * 10 ** (-0.4 * (magnitude - _STAR_MAGNITUDE))
+        self.twinkle = log_uniform(rng, 0.02, 0.12)
+        self.camera, self.latitude, self.longitude = camera, latitude, longitude
+        self._map = np.full(256 * 256, -1, np.int64)
+        self._map[camera.index] = np.arange(camera.index.size)
+        self._slot = None
+
+    def at(self, time, rng):
+        """Return (row, col, flux, pixel): float32 places and light, and each one's sky pixel."""
+        slot = int((np.datetime64(time, "us") - np.datetime64(0, "us")) // np.timedelta64(6_000_000, "us"))
+        if slot != self._slot:
+            self._slot = slot
+            el, az = _horizontal(self.ra, self.dec, _days(np.datetime64(slot * 6_000_000, "us")),
+                                 self.latitude, self.longitude)
+            up = np.flatnonzero(el > 1)
+            row, col = self.camera.project(el[up], az[up])
+            inside = (row > 0) & (row < 255) & (col > 0) & (col < 255)
+            pixel = np.full(up.size, -1)
+            pixel[inside] = self._map[(np.rint(row[inside]) * 256 + np.rint(col[inside])).astype(int)]
+            good = pixel >= 0
+            up, pixel = up[good], pixel[good]
+            mass = self.camera.airmass[pixel]
+            light = self.flux[up] * self.camera.transmission[pixel] * self.camera.through[pixel]
+            spread = np.where(self.steady[up], 0.0, np.minimum(self.twinkle * mass**0.9, 0.6))
+            self._now = row[good], col[good], light, spread, pixel
+        row, col, light, spread, pixel = self._now
+        flux = light * np.exp(spread * rng.standard_normal(light.size) - 0.5 * spread**2)
+        return row, col, flux.astype(np.float32), pixel

@@ -1,0 +1,178 @@
+"""Lights that are not the sky's: lamps on the ground, cars, aircraft, satellites, meteors, laser beams.
+
+Each has ``add(view, t, image, rng)``: it adds its light during the exposure that begins at scene time t (s)
+to image, float32 (256, 256), counts above pedestal.
+"""
+
+import numpy as np
+
+from pulsaurora._core import _simulate
+from pulsaurora.simulation.draws import chance, choose, log_uniform
+
+EXPOSURE_S = 1.0
+
+
+def _points(view, image, elevation, azimuth, flux, sigma):
+    row, col = view.project(np.atleast_1d(elevation), np.atleast_1d(azimuth))
+    flux = np.broadcast_to(np.float32(flux), row.shape).astype(np.float32)
+    _simulate.add_points(image, row, col, np.ascontiguousarray(flux), float(sigma))
+
+
+def _lit_share(t, period, duty, phase):
+    """Return the share of the exposure for which a square flasher is on."""
+    edges = t + np.linspace(0, EXPOSURE_S, 21)
+    return float((((edges + phase) % period) < duty * period).mean())
+
+
+class GroundLight:
+    """A lamp near the horizon: steady, flashing or flickering, with its glow in the air and the optics."""
+
+    def __init__(self, rng, mode=None, flux=None, elevation=None):
+        self.mode = mode or choose(rng, {"steady": 0.5, "flashing": 0.3, "flickering": 0.2})
+        self.elevation = rng.uniform(0.5, 10) if elevation is None else elevation
+        self.azimuth = rng.uniform(0, 360)
+        self.flux = log_uniform(rng, 1e3, 5e5) if flux is None else flux
+        self.period, self.duty, self.phase = log_uniform(rng, 0.8, 20), rng.uniform(0.1, 0.6), rng.uniform(0, 60)
+        self.halo = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.002, 0.15)
+        self.reach = log_uniform(rng, 4, 10)
+        self.whole = 0.0 if chance(rng, 0.7) else log_uniform(rng, 1e-7, 3e-5)
+
+    def add(self, view, t, image, rng):
+        """Add this light; see the module."""
+        share = 1.0
+        if self.mode == "flashing":
+            share = _lit_share(t, self.period, self.duty, self.phase)
+        elif self.mode == "flickering":
+            share = float(np.exp(0.5 * rng.standard_normal()))
+        if share <= 0:
+            return
+        _points(view, image, self.elevation, self.azimuth, self.flux * share * 0.8, view.psf * 1.2)
+        if self.halo:
+            _points(view, image, self.elevation, self.azimuth, self.flux * share * self.halo, self.reach)
+        if self.whole:
+            image.ravel()[view.index] += np.float32(self.flux * share * self.whole) * view.through
+
+
+class Headlights:
+    """A car that passes: a glow sweeping along the horizon, sometimes flooding the dome."""
+
+    def __init__(self, rng, duration_s):
+        self.start, self.lasts = rng.uniform(0, max(duration_s - 20, 1)), log_uniform(rng, 4, 60)
+        self.azimuth, self.sweep = rng.uniform(0, 360), rng.uniform(-150, 150)
+        self.level, self.width, self.height = log_uniform(rng, 100, 2e4), rng.uniform(5, 40), rng.uniform(3, 25)
+        self.flood = 0.0 if chance(rng, 0.6) else rng.uniform(0.005, 0.2)
+
+    def add(self, view, t, image, rng):
+        """Add this light; see the module."""
+        part = (t - self.start) / self.lasts
+        if not 0 < part < 1:
+            return
+        off = (view.azimuth - (self.azimuth + self.sweep * part) + 180) % 360 - 180
+        glow = np.exp(-((off / self.width) ** 2) - view.elevation / self.height) + self.flood
+        image.ravel()[view.index] += (self.level * np.sin(np.pi * part) ** 2 * glow).astype(np.float32)
+
+
+class FloodLight:
+    """A lamp that lights the whole dome: switched on or off, or beating, every pixel in step."""
+
+    def __init__(self, rng, beats=None):
+        self.beats = chance(rng, 0.6) if beats is None else beats
+        self.period, self.duty, self.phase = log_uniform(rng, 1.5, 60), rng.uniform(0.1, 0.7), rng.uniform(0, 60)
+        if not self.beats:
+            self.period = log_uniform(rng, 60, 600)
+        self.level = log_uniform(rng, 10, 3000)
+        self.azimuth, self.one_sided = rng.uniform(0, 360), rng.uniform(0, 1)
+        self._pattern = None
+
+    def add(self, view, t, image, rng):
+        """Add this light; see the module."""
+        if self._pattern is None or self._pattern[0] is not view:
+            toward = np.cos(np.radians(view.azimuth - self.azimuth)) * np.cos(np.radians(view.elevation))
+            self._pattern = view, (self.level * (1 + self.one_sided * toward) * view.through).astype(np.float32)
+        share = _lit_share(t, self.period, self.duty, self.phase)
+        if share > 0:
+            image.ravel()[view.index] += np.float32(share) * self._pattern[1]
+
+
+class Crossing:
+    """Something that crosses the sky: 'aircraft' (with strobe), 'satellite' or 'meteor'."""
+
+    def __init__(self, rng, kind, duration_s):
+        self.kind = kind
+        self.lasts = {"aircraft": log_uniform(rng, 40, 300), "satellite": log_uniform(rng, 150, 500),
+                      "meteor": rng.uniform(0.2, 0.8)}[kind]
+        self.start = rng.uniform(-0.5 * self.lasts, max(duration_s - 0.5 * self.lasts, 1))
+        if kind == "meteor":
+            self.start = rng.uniform(0, duration_s)
+        heading, miss = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.6)
+        self.direction = np.array([np.cos(heading), np.sin(heading)])
+        self.side = miss * np.array([-self.direction[1], self.direction[0]])
+        self.reach = 6.0 if kind != "meteor" else rng.uniform(0.2, 0.8)
+        self.offset = rng.normal(0, 0.7, 2) if kind == "meteor" else np.zeros(2)
+        low, high = {"aircraft": (500, 3e4), "satellite": (50, 2500), "meteor": (800, 5e4)}[kind]
+        self.flux = log_uniform(rng, low, high)
+        self.strobe = log_uniform(rng, 0.9, 1.6), rng.uniform(0, 2), rng.uniform(0.5, 8)
+        self.flare = rng.uniform(0.2, 0.8), log_uniform(rng, 0.02, 0.2), rng.uniform(0, 6) * chance(rng, 0.3)
+
+    def add(self, view, t, image, rng):
+        """Add this light; see the module."""
+        if t + EXPOSURE_S < self.start or t > self.start + self.lasts:
+            return
+        when = t + np.linspace(0, EXPOSURE_S, 13)
+        part = (when - self.start) / self.lasts
+        alive = (part >= 0) & (part <= 1)
+        if not alive.any():
+            return
+        when, part = when[alive], part[alive]
+        place = (2 * part - 1)[:, None] * self.reach * self.direction + self.side + self.offset
+        far = np.hypot(place[:, 0], place[:, 1])
+        elevation = np.degrees(np.arctan2(1.0, far))
+        azimuth = np.degrees(np.arctan2(place[:, 0], place[:, 1]))
+        light = np.full(when.size, self.flux / 13)
+        if self.kind == "aircraft":
+            period, phase, power = self.strobe
+            light = light * (0.3 + power * (((when + phase) % period) < 0.1))
+        elif self.kind == "satellite":
+            at, width, power = self.flare
+            light = light * (1 + power * np.exp(-(((part - at) / width) ** 2)))
+        light = light * np.clip(np.sin(np.radians(elevation)) * 2, 0.05, 1)
+        _points(view, image, elevation, azimuth, light, view.psf)
+
+
+class Beam:
+    """A laser or lidar beam: a thin steady line from low in the sky towards the zenith."""
+
+    def __init__(self, rng):
+        self.azimuth, self.top = rng.uniform(0, 360), rng.uniform(40, 90)
+        self.flux = log_uniform(rng, 20, 600)
+        self.lasts, self.gap, self.phase = log_uniform(rng, 30, 600), log_uniform(rng, 1, 100), rng.uniform(0, 300)
+
+    def add(self, view, t, image, rng):
+        """Add this light; see the module."""
+        if (t + self.phase) % (self.lasts + self.gap) > self.lasts:
+            return
+        elevation = np.linspace(8, self.top, 120)
+        _points(view, image, elevation, np.full(120, self.azimuth), self.flux, view.psf)
+
+
+def surroundings(rng):
+    """Draw the lights a site always has."""
+    return [GroundLight(rng) for _ in range(int(rng.choice([0, 0, 1, 2, 3, 5])))]
+
+
+def passing(rng, duration_s):
+    """Draw what happens to pass during a scene: nothing, most often."""
+    out = []
+    if chance(rng, 0.10):
+        out.append(Crossing(rng, "aircraft", duration_s))
+    for _ in range(rng.poisson(0.4 * duration_s / 300)):
+        out.append(Crossing(rng, "satellite", duration_s))
+    for _ in range(rng.poisson(0.2 * duration_s / 300)):
+        out.append(Crossing(rng, "meteor", duration_s))
+    if chance(rng, 0.04):
+        out.append(Headlights(rng, duration_s))
+    if chance(rng, 0.03):
+        out.append(GroundLight(rng, "flashing"))
+    if chance(rng, 0.02):
+        out.append(Beam(rng))
+    return out

@@ -1,0 +1,278 @@
+"""Patches of aurora: where they lie, what outline they have, and which of them pulsate.
+
+The three kinds of pulsating aurora are those of Grono and Donovan (2018, Ann. Geophys. 36, 891; 2020, Ann.
+Geophys. 38, 1): amorphous pulsating aurora evolves so fast that no patch can be followed; patchy pulsating
+aurora keeps its patches, which pulsate over most of their area; patchy aurora keeps its structure and
+pulsates only in small parts of it. Patches are 10 to 200 km across with outlines of any shape, and drift
+with the plasma at up to some 500 m/s, mostly east or west (Humberset et al. 2018, J. Geophys. Res. 123).
+
+A canvas is a periodic map of the emission layer: a landscape whose height above a threshold outlines each
+patch, and which patch each cell belongs to.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from pulsaurora._core import _simulate
+from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, texture
+from pulsaurora.simulation.pulses import STEP_S, pulse_series
+
+SIZE = 512
+_NO_DELAY = np.zeros((SIZE, SIZE), np.float32)
+
+
+@dataclass
+class Canvas:
+    """A landscape of patches. `base` is the threshold that outlines them at their largest."""
+
+    potential: np.ndarray
+    ids: np.ndarray
+    n: int
+    base: float
+    cell_km: float
+
+
+def draw_canvas(rng, size_km, cover, kind=None):
+    """Draw a canvas of patches about `size_km` across covering a share `cover` of it.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    size_km : float
+    cover : float, 0 to 1
+    kind : str, optional
+        'noise' (connected parts of a thresholded field), 'cells' (a warped jigsaw), 'blobs' (rounded, lobed
+        patches) or 'streaks' (elongated ones); drawn when not given.
+    """
+    kind = kind or choose(rng, {"noise": 0.38, "cells": 0.2, "blobs": 0.27, "streaks": 0.15})
+    cell_km = float(np.clip(size_km / 9, 1.5, 6.0))
+    size = size_km / cell_km
+    if kind == "cells":
+        return _cells(rng, size, cover, cell_km)
+    if kind in ("blobs", "streaks"):
+        return _blobs(rng, size, cover, cell_km, kind == "streaks")
+    stretch, angle = (1.0, 0.0) if chance(rng, 0.5) else (log_uniform(rng, 1.1, 3.5), rng.uniform(0, np.pi))
+    field = texture(rng, size * 2.2, SIZE, spread=rng.uniform(0.3, 0.8), stretch=stretch, angle=angle)
+    if chance(rng, 0.7):
+        field += np.float32(rng.uniform(0.1, 0.45)) * texture(rng, max(size * 0.5, 3), SIZE)
+    base = float(np.quantile(field[::4, ::4], 1 - np.clip(cover, 0.01, 0.9)))
+    labels, n = ndimage.label(field > base)
+    if cover > 0.3 or n < 4:  # merged patches fall apart along a coarse jigsaw
+        owner, _, n_cells = _jigsaw(rng, size * 2.0)
+        pair = labels.astype(np.int64) * n_cells + owner
+        pair[labels == 0] = -1
+        names, dense = np.unique(pair, return_inverse=True)
+        ids = dense.reshape(labels.shape) - (1 if names[0] == -1 else 0)
+        n = int(ids.max()) + 1
+    else:
+        ids = labels - 1
+    return Canvas(field, np.ascontiguousarray(ids, np.int16), max(n, 1), base, cell_km)
+
+
+def _jigsaw(rng, spacing):
+    """Return owner and gap to the next owner (cells) for a warped jigsaw with this spacing."""
+    coarse = SIZE // 4
+    n = int(np.clip((SIZE / spacing) ** 2, 6, 3000))
+    seeds = rng.uniform(0, coarse, (n, 2))
+    grid = np.mgrid[:coarse, :coarse].reshape(2, -1).T.astype(float)
+    strength = rng.uniform(0.1, 0.5) * spacing / 4
+    for axis in (0, 1):
+        grid[:, axis] += strength * texture(rng, max(spacing / 4, 4), coarse).ravel()
+    distance, owner = cKDTree(seeds, boxsize=coarse).query(grid % coarse, k=2)
+    gap = ((distance[:, 1] - distance[:, 0]) * 4).reshape(coarse, coarse)
+    return np.repeat(np.repeat(owner[:, 0].reshape(coarse, coarse), 4, 0), 4, 1), gap, n
+
+
+def _cells(rng, size, cover, cell_km):
+    spacing = size / np.sqrt(np.clip(cover, 0.05, 0.9)) ** 0.5
+    owner, gap, n = _jigsaw(rng, spacing)
+    potential = ndimage.zoom(gap / max(spacing, 1e-6), 4, order=1, mode="grid-wrap", grid_mode=True)
+    potential = potential + rng.uniform(0, 0.15) * texture(rng, max(size * 0.4, 3), SIZE)
+    kept = rng.random(n) < np.clip(cover * rng.uniform(1.0, 2.5), 0.05, 1)
+    ids = np.where(kept, np.arange(n), -1).astype(np.int16)[owner]
+    return Canvas(np.ascontiguousarray(potential, np.float32), np.ascontiguousarray(ids), n,
+                  rng.uniform(0.1, 0.3), cell_km)
+
+
+def _blobs(rng, size, cover, cell_km, elongated):
+    potential = np.full((SIZE, SIZE), -1.0, np.float32)
+    ids = np.full((SIZE, SIZE), -1, np.int16)
+    ratio = log_uniform(rng, 3, 9) if elongated else log_uniform(rng, 1, 2)
+    common = rng.normal(0, 0.4) if chance(rng, 0.6) else None
+    lobes = 0.0 if chance(rng, 0.25) else rng.uniform(0.05, 0.3)
+    each = np.pi / 4 * size**2 * (1.0 if not elongated else 0.6)
+    n = int(np.clip(-np.log(1 - min(cover, 0.85)) * SIZE**2 / each, 3, 400))
+    for k in range(n):
+        radius = 0.5 * size * np.exp(0.4 * rng.standard_normal())
+        long = radius * np.sqrt(ratio) * np.exp(0.2 * rng.standard_normal())
+        wide = radius / np.sqrt(ratio)
+        angle = rng.uniform(0, np.pi) if common is None else common + 0.2 * rng.standard_normal()
+        reach = int(min(max(long, wide) * 1.5 + 2, SIZE // 2 - 1))
+        offset = np.arange(-reach, reach + 1)
+        dy, dx = offset[:, None] + rng.random(), offset[None, :] + rng.random()
+        along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
+        if elongated:
+            across = across - rng.normal(0, 0.5) * wide * (along / long) ** 2 * 2
+        shape = np.hypot(along / long, across / wide)
+        if lobes:
+            around = np.arctan2(across, along)
+            turn = rng.uniform(0, 2 * np.pi, 4)
+            shape = shape * (1 + sum(lobes * np.cos(m * around + turn[m - 2]) for m in (2, 3, 4, 5)))
+        centre = rng.integers(0, SIZE, 2)
+        where = np.ix_((centre[0] + offset) % SIZE, (centre[1] + offset) % SIZE)
+        height = (1 - shape * shape).astype(np.float32)
+        above = height > potential[where]
+        potential[where] = np.where(above, height, potential[where])
+        ids[where] = np.where(above & (height > -0.3), k, ids[where])
+    return Canvas(potential, ids, n, 0.0, cell_km)
+
+
+class PatchLayer:
+    """Patches on the sky over a scene: their light, outlines and drift, as time goes.
+
+    Parameters
+    ----------
+    series : ndarray of float32, shape (n_patches, n_samples)
+        Brightness (counts at zenith), each STEP_S seconds from `margin_s` before the scene.
+    expansion : float
+        How much a dim patch shrinks against a bright one, in units of the potential.
+    """
+
+    def __init__(self, canvas, mapping, series, softness, margin_s=60.0, delay=None, expansion=0.0,
+                 second=None, exchange_s=None, envelope=None):
+        self.canvas, self.mapping, self.series = canvas, mapping, series
+        self.softness, self.margin_s, self.expansion = float(softness), margin_s, expansion
+        self.delay = _NO_DELAY if delay is None else delay
+        self.second, self.exchange_s, self.envelope = second, exchange_s, envelope
+        self._peak = np.maximum(series.max(axis=1), 1e-9)
+
+    def add(self, view, t, out):
+        """Add this layer's light (counts) at scene time t (s) to out, float32 (n_pixels,)."""
+        canvas = self.canvas
+        position = (t + self.margin_s) / STEP_S
+        now = self.series[:, min(max(int(position), 0), self.series.shape[1] - 1)]
+        threshold = np.full(canvas.n, canvas.base, np.float32)
+        if self.expansion:
+            threshold += (self.expansion * (1 - now / self._peak)).astype(np.float32)
+        potential = canvas.potential
+        if self.second is not None:  # the landscape itself evolves: amorphous aurora
+            turn = 2 * np.pi * t / self.exchange_s
+            potential = np.float32(np.cos(turn)) * potential + np.float32(np.sin(turn)) * self.second
+        target = out if self.envelope is None else np.zeros_like(out)
+        _simulate.add_patches(target, view.east_km, view.north_km, view.footprint_km, potential, canvas.ids,
+                              self.delay, self.mapping.at(t), self.series, position, threshold, self.softness,
+                              0.25 * self.softness / canvas.cell_km / 4)
+        if self.envelope is not None:
+            out += target * self.envelope(view, t)
+
+
+def draw_drift(rng):
+    """Draw a plasma drift in km/s (east, north): up to 500 m/s, mostly along the parallel."""
+    speed = 0.0 if chance(rng, 0.15) else log_uniform(rng, 0.02, 0.5)
+    heading = rng.choice([0, np.pi]) + rng.normal(0, 0.3)
+    return speed * np.cos(heading), speed * np.sin(heading)
+
+
+def draw_region(rng, share=None):
+    """Draw where on the sky aurora of a kind occurs: everywhere, a band, or a rounded region; or None."""
+    kind = choose(rng, {"all": 0.35, "band": 0.35, "round": 0.3}) if share is None else share
+    if kind == "all":
+        return None
+    if kind == "band":
+        centre, half, tilt = rng.normal(0, 180), log_uniform(rng, 50, 300), rng.normal(0, 0.15)
+        edge = log_uniform(rng, 10, 60)
+
+        def band(view, t):
+            d = np.abs(view.north_km * np.float32(np.cos(tilt)) - view.east_km * np.float32(np.sin(tilt)) - centre)
+            return 1 / (1 + np.exp(np.clip((d - half) / edge, -30, 30)))
+
+        return _remembered(band)
+    east, north, half = rng.normal(0, 150), rng.normal(0, 150), log_uniform(rng, 60, 350)
+    edge = half * rng.uniform(0.05, 0.3)
+
+    def around(view, t):
+        d = np.hypot(view.east_km - np.float32(east), view.north_km - np.float32(north))
+        return 1 / (1 + np.exp(np.clip((d - half) / edge, -30, 30)))
+
+    return _remembered(around)
+
+
+def _remembered(region):
+    """A region that stands still is computed once a camera."""
+    memory = {}
+
+    def at(view, t):
+        if memory.get("view") is not view:
+            memory.update(view=view, value=region(view, t).astype(np.float32))
+        return memory["value"]
+
+    return at
+
+
+def _delay(rng, canvas, speed_km_s):
+    """Return a delay field (samples): brightening that sweeps across the sky or starts within each patch."""
+    if chance(rng, 0.5):
+        field = np.maximum(0, 2.5 - canvas.potential / max(float(canvas.potential.std()), 1e-6))
+        field *= rng.uniform(0.2, 1.2) / STEP_S
+    else:
+        field = (texture(rng, SIZE / 3, SIZE) + 2.5) * (rng.uniform(20, 80) / speed_km_s / 3 / STEP_S)
+    return np.clip(field, 0, 8 / STEP_S).astype(np.float32)
+
+
+def pulsating_layer(rng, duration_s, amplitude, kind=None, size_km=None, cover=None, drift=None, region="draw"):
+    """Draw pulsating aurora of one of the three kinds.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    duration_s : float
+    amplitude : float, counts at zenith
+        Of a typical pulse.
+    kind : str, optional
+        'patchy_pulsating', 'amorphous' or 'patchy' (small pulsating parts).
+
+    Returns
+    -------
+    PatchLayer
+    """
+    kind = kind or choose(rng, {"patchy_pulsating": 0.5, "amorphous": 0.35, "patchy": 0.15})
+    small = {"patchy": (10, 45), "amorphous": (12, 120), "patchy_pulsating": (15, 200)}[kind]
+    size_km = size_km or log_uniform(rng, *small)
+    cover = cover or {"patchy": log_uniform(rng, 0.04, 0.3)}.get(kind, log_uniform(rng, 0.06, 0.85))
+    canvas = draw_canvas(rng, size_km, cover, "noise" if kind == "amorphous" else None)
+    series, period = pulse_series(rng, canvas.n, duration_s + 120)
+    strength = np.exp(rng.uniform(0, 0.6) * rng.standard_normal(canvas.n))
+    series = series * (amplitude * strength[:, None])
+    scale = float(canvas.potential.std())
+    softness = scale * log_uniform(rng, 0.05, 1.0)
+    second = exchange = None
+    if kind == "amorphous":
+        second = texture(rng, size_km / canvas.cell_km * 2.2, SIZE)
+        exchange = log_uniform(rng, 40, 400)
+        ids = _jigsaw(rng, size_km / canvas.cell_km * log_uniform(rng, 1, 4))
+        canvas = Canvas(canvas.potential, np.ascontiguousarray(ids[0] % canvas.n, np.int16), canvas.n,
+                        canvas.base, canvas.cell_km)
+    delay = _delay(rng, canvas, log_uniform(rng, 5, 80)) if chance(rng, 0.35) else None
+    mapping = Mapping(rng, 1 / canvas.cell_km, SIZE, draw_drift(rng) if drift is None else drift)
+    return PatchLayer(canvas, mapping, series.astype(np.float32), softness, delay=delay,
+                      expansion=scale * rng.uniform(0.1, 1.0) if chance(rng, 0.3) else 0.0,
+                      second=second, exchange_s=exchange,
+                      envelope=draw_region(rng) if region == "draw" else region)
+
+
+def steady_layer(rng, duration_s, amplitude, size_km=None, cover=None, drift=None, region=None):
+    """Draw patches that do not pulsate: their light wanders over minutes at most."""
+    canvas = draw_canvas(rng, size_km or log_uniform(rng, 20, 250), cover or log_uniform(rng, 0.1, 0.7))
+    t = np.arange(int((duration_s + 120) / STEP_S) + 2) * STEP_S
+    depth = rng.uniform(0, 0.3)
+    slow = [Wander(rng, 1, depth, 100, 900, 0) for _ in range(min(canvas.n, 12))]
+    coarse = np.arange(0, t[-1] + 10, 5.0)
+    rows = np.stack([np.interp(t, coarse, [w(c) for c in coarse]) for w in slow])
+    strength = amplitude * np.exp(rng.uniform(0, 0.6) * rng.standard_normal(canvas.n))
+    series = rows[np.arange(canvas.n) % len(rows)] * strength[:, None]
+    mapping = Mapping(rng, 1 / canvas.cell_km, SIZE, draw_drift(rng) if drift is None else drift)
+    return PatchLayer(canvas, mapping, series.astype(np.float32),
+                      float(canvas.potential.std()) * log_uniform(rng, 0.1, 2.0), envelope=region)

@@ -1,0 +1,99 @@
+"""How the brightness of pulsating patches goes in time.
+
+On-times and off-times are several seconds each and irregular: periods of 2 to some 30 s, patches rarely in
+step, pulses of unequal height, trains of them with silences between (Yamamoto 1988, J. Geophys. Res. 93,
+1977; Humberset et al. 2016, Geophys. Res. Lett. 43, 7009; Hosokawa and Ogawa 2015, J. Geophys. Res. 120,
+5943). The internal modulation near 3 Hz averages out over an exposure of a second and is left out.
+"""
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from pulsaurora.simulation.draws import chance, choose, log_uniform
+
+STEP_S = 0.25
+EXPOSURE_S = 1.0
+
+
+def square_wave(n_patches, duration_s, period_s, duty=0.5, step_s=STEP_S):
+    """Return a plain square wave, the known truth of tests, float32 (n_patches, n_samples)."""
+    t = np.arange(int(duration_s / step_s) + 2) * step_s
+    wave = ((t % period_s) < duty * period_s).astype(np.float32)
+    return np.repeat(_exposed(wave[None]), n_patches, 0)
+
+
+def pulse_series(rng, n_patches, duration_s, style=None):
+    """Draw each patch's brightness over time, averaged over the exposure.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    n_patches : int
+    duration_s : float
+    style : str, optional
+        'irregular', 'regular', 'sine' or 'trains'; drawn when not given.
+
+    Returns
+    -------
+    series : ndarray of float32, shape (n_patches, n_samples)
+        Every STEP_S seconds; typically 0 to 1, single pulses may go above.
+    period_s : float
+        The typical period.
+    """
+    style = style or choose(rng, {"irregular": 0.6, "trains": 0.18, "regular": 0.12, "sine": 0.1})
+    t = np.arange(int(duration_s / STEP_S) + 2) * STEP_S
+    on = log_uniform(rng, 1.5, 14)
+    off = on * log_uniform(rng, 0.4, 3)
+    off = min(max(off, 2.5 - on), 35 - on if on < 30 else 5)
+    period = on + off
+    together = choose(rng, {"independent": 0.65, "groups": 0.2, "common": 0.15})
+    n_own = {"independent": n_patches, "common": 1, "groups": max(1, n_patches // 4)}[together]
+    spread = log_uniform(rng, 1.0, 1.6)  # patches' typical periods differ by this factor
+    uneven = 0.0 if style in ("regular", "sine") and chance(rng, 0.5) else rng.uniform(0.1, 0.6)
+    jitter = {"regular": rng.uniform(0, 0.15), "sine": 0.0}.get(style, rng.uniform(0.2, 0.6))
+    leak = 0.0 if chance(rng, 0.5) else rng.uniform(0, 0.5)
+    rise, fall = log_uniform(rng, 0.15, 0.6), log_uniform(rng, 0.15, 0.8)  # shares of the on-time
+    own = np.empty((n_own, t.size))
+    for k in range(n_own):
+        scale = np.exp(np.log(spread) * rng.uniform(-1, 1))
+        if style == "sine":
+            own[k] = 0.5 + 0.5 * np.sin(2 * np.pi * (t / (period * scale) + rng.random()))
+            continue
+        own[k] = _pulses(rng, t, on * scale, off * scale, jitter, uneven, leak, rise, fall)
+    if style == "trains":
+        own = own * np.stack([_trains(rng, t, period) for _ in range(n_own)])
+    series = own[np.arange(n_patches) % n_own] if n_own < n_patches else own
+    if n_own < n_patches and chance(rng, 0.6):  # followers lag by a moment
+        late = np.maximum(rng.exponential(rng.uniform(0.2, 3), n_patches), 0)
+        series = np.stack([np.interp(t - lag, t, row) for lag, row in zip(late, series, strict=True)])
+    return _exposed(series), period
+
+
+def _pulses(rng, t, on, off, jitter, uneven, leak, rise, fall):
+    n = int(t[-1] / max(on + off, 1.0) * 2) + 8
+    ons = on * np.exp(jitter * rng.standard_normal(n) - 0.5 * jitter**2)
+    offs = off * np.exp(jitter * rng.standard_normal(n) - 0.5 * jitter**2)
+    start = np.cumsum(ons + offs) - ons - rng.uniform(0.5, 2) * (on + off)
+    high = np.maximum(1 + uneven * rng.standard_normal(n), 0.1)
+    low = leak * rng.uniform(0.6, 1.4, n)
+    high = np.maximum(high, low)
+    knots = np.stack([start, start + rise * ons, start + (1 - fall * (1 - rise)) * ons, start + ons], 1)
+    return np.interp(t, knots.ravel(), np.stack([low, high, high, low], 1).ravel())
+
+
+def _trains(rng, t, period):
+    """Return an envelope that lets some pulses through and silences others for a while."""
+    edges, value, now = [0.0], [1.0], 0.0
+    while now < t[-1]:
+        for level, mean in ((1.0, 6 * period), (rng.uniform(0, 0.25), 3 * period)):
+            now += max(rng.exponential(mean), period)
+            edges += [now, now + 0.3 * period]
+            value += [level, 1.0 if level < 1 else 0.0]
+    values = np.repeat(value[1::2], 2)
+    return np.interp(t + rng.uniform(0, 3 * period), np.sort(edges[1:]), values[: len(edges) - 1])
+
+
+def _exposed(series):
+    """Average over the exposure that begins at each sample."""
+    n = int(EXPOSURE_S / STEP_S)
+    return np.ascontiguousarray(uniform_filter1d(series, n, axis=-1, origin=-(n // 2), mode="nearest"), np.float32)

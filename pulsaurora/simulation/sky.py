@@ -1,0 +1,121 @@
+"""The whole sky of one moment: light from above, what cloud does to it, and what the lens passes on."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pulsaurora._core import _simulate
+from pulsaurora.simulation.camera import SHAPE
+from pulsaurora.simulation.clouds import Dome
+from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, SunMoon, sun_and_moon
+
+MARGIN_S = 60.0
+
+
+@dataclass
+class Scene:
+    """What is in the sky for a while, apart from the lights of night itself.
+
+    Attributes
+    ----------
+    name : str
+    pulsating, aurora : list
+        Layers with ``add(view, t, out)``; counts at zenith.
+    clouds : list
+        Layers with ``at(view, t)``.
+    dome : Dome or None
+    lights : list
+        With ``add(view, t, image, rng)``.
+    needs : str
+        What the scene's name promises of sun and moon: 'dark', 'moon', 'moonless', 'twilight', 'any'.
+    light : SunMoon or None
+        Given in place of the real sun and moon.
+    """
+
+    name: str
+    pulsating: list = field(default_factory=list)
+    aurora: list = field(default_factory=list)
+    clouds: list = field(default_factory=list)
+    dome: Dome | None = None
+    lights: list = field(default_factory=list)
+    needs: str = "any"
+    light: SunMoon | None = None
+
+
+@dataclass
+class View:
+    """One rendered moment: the signal, and what it was made of on the judged blocks (n_blocks,)."""
+
+    image: np.ndarray
+    pulsation: np.ndarray
+    aurora: np.ndarray
+    total: np.ndarray
+    opacity: np.ndarray
+    dawn: float
+    sun_moon: SunMoon
+
+
+def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
+    """Render a scene's signal at scene time t (s) and UTC `time`.
+
+    Returns
+    -------
+    View
+        With `image` float32 (256, 256): counts above pedestal before noise.
+    """
+    n = camera.index.size
+    beat = np.zeros(n, np.float32)
+    for layer in scene.pulsating:
+        layer.add(camera, t, beat)
+    glow = np.zeros(n, np.float32)
+    for layer in scene.aurora:
+        layer.add(camera, t, glow)
+    where = scene.light or sun_and_moon(time, lighting.latitude, lighting.longitude)
+    clear, cloudy = lighting.at(time, scene.light)
+    slant = np.minimum(camera.path, 5.0) * camera.transmission
+    beat *= slant
+    glow *= slant
+    passes = None
+    veil = np.zeros(n, np.float32)
+    for cloud in scene.clouds:  # from the highest down
+        opacity, bright = cloud.at(camera, t)
+        if passes is None:
+            passes = np.ones(n, np.float32)
+        lit = cloudy
+        if where.moon_elevation > -1 and where.moon_lit > 0.02:
+            thin = np.float32(0.6 * (1 - cloud.thickness) + 0.02)
+            lit = cloudy + thin * lighting.moon_through(where)
+        from_above = np.float32(0.5 * float((beat + glow).mean()))
+        veil *= 1 - opacity
+        veil += opacity * bright * (lit + from_above)
+        passes *= 1 - opacity
+    total = clear + beat + glow
+    if passes is not None:
+        total = total * passes + veil
+        beat, glow = beat * passes, glow * passes
+    gain = np.float32(camera.sensitivity)
+    through = camera.through * gain
+    image = np.zeros(SHAPE, np.float32)
+    flat = image.ravel()
+    flat[camera.index] = total * through
+    if lighting.latitude is not None and stars is not None:
+        row, col, flux, pixel = stars.at(time, rng)
+        if passes is not None:
+            flux = flux * passes[pixel]
+        _simulate.add_points(image, row, col, flux * gain, camera.psf)
+    for light in surroundings:
+        light.add(camera, t, image, rng)
+    for light in scene.lights:
+        light.add(camera, t, image, rng)
+    hidden = np.zeros(n, np.float32) if passes is None else 1 - passes
+    if scene.dome is not None:
+        image = scene.dome.apply(camera, image, t, rng)
+        cover = scene.dome.hide.ravel()[camera.index]
+        smear = np.float32(1 / (1 + (scene.dome.blur / 12) ** 2))
+        beat, glow = beat * (1 - cover) * smear, glow * (1 - cover) * smear
+        hidden = 1 - (1 - hidden) * (1 - cover)
+    image += camera.stray * np.float32(flat[camera.index].mean())
+    s = camera.sample
+    dawn = 10 ** float(np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG))
+    return View(image, (beat * through)[s], (glow * through)[s], image.ravel()[camera.index[s]], hidden[s],
+                dawn, where)
