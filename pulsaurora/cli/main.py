@@ -23,6 +23,7 @@ from pulsaurora.problems import PulsauroraError, UsageError
 
 # Name -> module, in the order help lists them.
 COMMANDS = {
+    "simulate": "pulsaurora.cli.simulate",
     "classify": "pulsaurora.cli.classify",
 }
 

@@ -37,7 +37,9 @@ class Diffuse:
         self.texture = np.clip(field, -2.5, 2.5)
         speed = log_uniform(rng, 0.02, 0.6) * rng.choice([-1, 1])
         self.mapping = Mapping(rng, 1 / cell, 256, (speed, speed * rng.normal(0, 0.3)))
-        self.border = (smooth_line(rng, N_ALONG, log_uniform(rng, 40, 300)) * rng.uniform(0, 30)).astype(np.float32)
+        self.border = (smooth_line(rng, N_ALONG, log_uniform(rng, 40, 300)) * rng.uniform(0, 30)).astype(
+            np.float32
+        )
         self.border_speed = 0.0
         torches = chance(rng, 0.08) if torches is None else torches
         if torches:
@@ -54,9 +56,24 @@ class Diffuse:
         border = self.border
         if self.border_speed:
             border = _rolled(border, self.border_speed * t / STEP_KM)
-        _simulate.add_band(out, view.east_km, view.north_km, self.texture, self.mapping.at(t), np.cos(self.tilt),
-                           np.sin(self.tilt), self.centre(t), self.flat, self.north, self.south, border,
-                           S_START, 1 / STEP_KM, self.level(t), self.structure)
+        _simulate.add_band(
+            out,
+            view.east_km,
+            view.north_km,
+            self.texture,
+            self.mapping.at(t),
+            np.cos(self.tilt),
+            np.sin(self.tilt),
+            self.centre(t),
+            self.flat,
+            self.north,
+            self.south,
+            border,
+            S_START,
+            1 / STEP_KM,
+            self.level(t),
+            self.structure,
+        )
 
 
 def _rolled(line, samples):
@@ -93,13 +110,18 @@ class Arcs:
         self.drift = drift * rng.choice([-1, 1])
         self.strength = np.exp(0.4 * rng.standard_normal(n)) * level
         pace = 1 + 8 * activity
-        self.pulse = [Wander(rng, 1, rng.uniform(0.02, 0.15) + 0.35 * activity * rng.random(),
-                             120 / pace, 900 / pace, 0.05) for _ in range(n)]
+        self.pulse = [
+            Wander(
+                rng, 1, rng.uniform(0.02, 0.15) + 0.35 * activity * rng.random(), 120 / pace, 900 / pace, 0.05
+            )
+            for _ in range(n)
+        ]
         bend = rng.uniform(0, 60) + 40 * activity
         self.shape = np.stack([_wavy(rng, bend) for _ in range(n)]).astype(np.float32)
         self.shape_speed = rng.normal(0, 0.3 + 2 * activity)
-        self.lengthwise = np.stack([np.clip(1 + rng.uniform(0, 0.5) * smooth_line(rng, N_ALONG, 200), 0.02, 3)
-                                    for _ in range(n)])
+        self.lengthwise = np.stack(
+            [np.clip(1 + rng.uniform(0, 0.5) * smooth_line(rng, N_ALONG, 200), 0.02, 3) for _ in range(n)]
+        )
         rayed = activity > 0.25 and chance(rng, 0.3 + 0.7 * activity)
         self.rays = np.zeros((n, N_ALONG))
         if rayed:
@@ -122,7 +144,9 @@ class Arcs:
             self.fields = texture(rng, 16, 128), texture(rng, 16, 128)
             self.warp = Wander(rng, activity * km * rng.uniform(0.15, 0.5), activity * km * 0.15, 40, 300)
             flow = log_uniform(rng, 0.1, 0.5 + 3 * activity)
-            self.mapping = Mapping(rng, 1 / cell, 128, (flow * rng.choice([-1, 1]), flow * rng.normal(0, 0.3)))
+            self.mapping = Mapping(
+                rng, 1 / cell, 128, (flow * rng.choice([-1, 1]), flow * rng.normal(0, 0.3))
+            )
         else:
             self.fields = (np.zeros((2, 2), np.float32),) * 2
             self.mapping = Mapping(rng, 1.0, 2)
@@ -143,11 +167,26 @@ class Arcs:
         if self.rays.any():
             light = light * np.clip(1 + _rolled2(self.rays, self.ray_speed * t / STEP_KM), 0.05, None)
         shape = _rolled2(self.shape, self.shape_speed * t / STEP_KM)
-        _simulate.add_arcs(out, view.east_km, view.north_km, self.stretch, self.weight, *self.lean,
-                           *self.fields, self.mapping.at(t), self.warp(t), np.cos(self.tilt), np.sin(self.tilt),
-                           offset.astype(np.float32), (self.north * widen).astype(np.float32),
-                           (self.south * widen).astype(np.float32), np.ascontiguousarray(shape, np.float32),
-                           np.ascontiguousarray(light, np.float32), S_START, 1 / STEP_KM)
+        _simulate.add_arcs(
+            out,
+            view.east_km,
+            view.north_km,
+            self.stretch,
+            self.weight,
+            *self.lean,
+            *self.fields,
+            self.mapping.at(t),
+            self.warp(t),
+            np.cos(self.tilt),
+            np.sin(self.tilt),
+            offset.astype(np.float32),
+            (self.north * widen).astype(np.float32),
+            (self.south * widen).astype(np.float32),
+            np.ascontiguousarray(shape, np.float32),
+            np.ascontiguousarray(light, np.float32),
+            S_START,
+            1 / STEP_KM,
+        )
 
 
 def _rolled2(lines, samples):

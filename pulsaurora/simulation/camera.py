@@ -78,8 +78,16 @@ class Camera:
         normal = rng.standard_normal(SHAPE, dtype=np.float32)
         offsets = (self.row_noise * rng.standard_normal(SHAPE[0])).astype(np.float32)
         factor = np.float32(1 + self.exposure_jitter * rng.standard_normal())
-        _simulate.fill_counts(counts, signal * factor, self.response, normal, offsets,
-                              self.pedestal, self.noise_slope, self.read_variance)
+        _simulate.fill_counts(
+            counts,
+            signal * factor,
+            self.response,
+            normal,
+            offsets,
+            self.pedestal,
+            self.noise_slope,
+            self.read_variance,
+        )
         dead, hot, warm = self.defects
         counts[dead] = int(self.pedestal)
         counts[hot] = 65535
@@ -141,7 +149,11 @@ def draw_camera(rng):
         response += (log_uniform(rng, 1e-3, 6e-3) * rng.standard_normal(SHAPE)).astype(np.float32)
         response *= np.float32(1) + np.float32(rng.normal(0, 0.0015)) * (cols % 2 * 2 - 1).astype(np.float32)
     return Camera(
-        centre=centre, radius=radius, cubic=cubic, rotation=rotation, parity=parity,
+        centre=centre,
+        radius=radius,
+        cubic=cubic,
+        rotation=rotation,
+        parity=parity,
         pedestal=rng.uniform(2200, 3500),
         noise_slope=1.68 if chance(rng, 0.3) else log_uniform(rng, 1.2, 2.5),
         read_variance=380.0 if chance(rng, 0.3) else log_uniform(rng, 200, 700),
@@ -150,18 +162,25 @@ def draw_camera(rng):
         exposure_jitter=0.0 if chance(rng, 0.4) else log_uniform(rng, 1e-4, 4e-3),
         row_noise=0.0 if chance(rng, 0.5) else log_uniform(rng, 0.5, 5),
         index=np.flatnonzero(seen).astype(np.int64),
-        rows=rows[seen], cols=cols[seen],
-        elevation=flat32(elevation[seen]), azimuth=flat32(azimuth[seen]),
+        rows=rows[seen],
+        cols=cols[seen],
+        elevation=flat32(elevation[seen]),
+        azimuth=flat32(azimuth[seen]),
         direction=flat32(np.stack([np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)])),
-        east_km=flat32(far * np.sin(az)), north_km=flat32(far * np.cos(az)), footprint_km=flat32(footprint),
-        cloud_east=flat32(flat * np.sin(az)), cloud_north=flat32(flat * np.cos(az)),
+        east_km=flat32(far * np.sin(az)),
+        north_km=flat32(far * np.cos(az)),
+        footprint_km=flat32(footprint),
+        cloud_east=flat32(flat * np.sin(az)),
+        cloud_north=flat32(flat * np.cos(az)),
         cloud_blur=flat32(np.clip((flat - 2.2) / 8, 0, 1.5)),
         path=flat32(1 / np.sqrt(1 - (ratio * np.sin(z)) ** 2)),
-        airmass=flat32(airmass), transmission=flat32(10 ** (-0.4 * extinction * (airmass - 1))),
+        airmass=flat32(airmass),
+        transmission=flat32(10 ** (-0.4 * extinction * (airmass - 1))),
         through=flat32((through * vignetting)[seen]),
         sample=np.flatnonzero(block),
         stray=_stray(rng, rho, np.arctan2(right, up), plain),
-        response=response, defects=_defects(rng),
+        response=response,
+        defects=_defects(rng),
     )
 
 
@@ -209,7 +228,11 @@ def _stray(rng, rho, angle, plain):
         where, width = rng.uniform(0.98, 1.12), rng.uniform(0.004, 0.012)
         middle, span = rng.uniform(-np.pi, np.pi), rng.uniform(0.3, 2.5)
         off = np.abs((angle - middle + np.pi) % (2 * np.pi) - np.pi)
-        rings += rng.uniform(0.02, 0.4) * np.exp(-(((rho - where) / width) ** 2)) / (1 + np.exp((off - span) / 0.1))
+        rings += (
+            rng.uniform(0.02, 0.4)
+            * np.exp(-(((rho - where) / width) ** 2))
+            / (1 + np.exp((off - span) / 0.1))
+        )
     return (halo + gaussian_filter(rings, 0.5)).astype(np.float32)
 
 
@@ -218,8 +241,11 @@ def _defects(rng):
         return tuple(rng.integers(0, SHAPE[0], (2, n)))
 
     kinds = {"clean": 0.3, "usual": 0.6, "old": 0.1}
-    n = {"clean": (0, 0, 0), "usual": (rng.integers(0, 4), rng.integers(0, 3), rng.integers(0, 2)),
-         "old": (rng.integers(2, 20), rng.integers(2, 40), rng.integers(0, 6))}[choose(rng, kinds)]
+    n = {
+        "clean": (0, 0, 0),
+        "usual": (rng.integers(0, 4), rng.integers(0, 3), rng.integers(0, 2)),
+        "old": (rng.integers(2, 20), rng.integers(2, 40), rng.integers(0, 6)),
+    }[choose(rng, kinds)]
     return tuple(places(count) for count in n)
 
 

@@ -34,23 +34,34 @@ class Cloud:
         speed = log_uniform(rng, 5e-4, 0.06)
         heading = rng.uniform(0, 2 * np.pi)
         wind = np.array([np.cos(heading), np.sin(heading)]) * speed
-        size = {"stratus": (0.5, 5), "stratocumulus": (0.2, 1.2), "cumulus": (0.25, 2), "cirrus": (0.4, 3)}[kind]
+        size = {"stratus": (0.5, 5), "stratocumulus": (0.2, 1.2), "cumulus": (0.25, 2), "cirrus": (0.4, 3)}[
+            kind
+        ]
         size = log_uniform(rng, *size)
         cell = size / 24
-        stretch = {"stratus": 1.5, "stratocumulus": log_uniform(rng, 1, 5), "cumulus": 1.0,
-                   "cirrus": log_uniform(rng, 2, 8)}[kind]
+        stretch = {
+            "stratus": 1.5,
+            "stratocumulus": log_uniform(rng, 1, 5),
+            "cumulus": 1.0,
+            "cirrus": log_uniform(rng, 2, 8),
+        }[kind]
         angle = rng.uniform(0, np.pi)
         slope = rng.uniform(2.4, 3.6)
         self.fields = [texture(rng, 48, 256, slope=slope, stretch=stretch, angle=angle) for _ in range(2)]
         if kind == "stratocumulus":
-            self.fields[0] = 0.6 * self.fields[0] + 0.8 * texture(rng, 24, 256, spread=0.2, stretch=stretch,
-                                                                  angle=angle)
+            self.fields[0] = 0.6 * self.fields[0] + 0.8 * texture(
+                rng, 24, 256, spread=0.2, stretch=stretch, angle=angle
+            )
         turn = rng.uniform(0, 2 * np.pi)
         change = wind * rng.uniform(0.7, 1.3, 2) + rng.normal(0, 0.1 * speed, 2)
         self.mappings = [Mapping(rng, 1 / cell, 256, v, turn) for v in (wind, change)]
         self.gains = (0.75, 0.65)
-        self.softness = {"stratus": rng.uniform(1, 3), "stratocumulus": rng.uniform(0.5, 2),
-                         "cumulus": log_uniform(rng, 0.15, 1.2), "cirrus": rng.uniform(1.5, 4)}[kind]
+        self.softness = {
+            "stratus": rng.uniform(1, 3),
+            "stratocumulus": rng.uniform(0.5, 2),
+            "cumulus": log_uniform(rng, 0.15, 1.2),
+            "cirrus": rng.uniform(1.5, 4),
+        }[kind]
         self.cover = Wander(rng, cover, rng.uniform(0, 0.05), 120, 900)
         self.relief = log_uniform(rng, 0.001, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
         self.bright = rng.uniform(0.7, 1.3)
@@ -64,12 +75,27 @@ class Cloud:
         if cover >= 0.995:
             opacity[:] = 1
         else:
-            _simulate.fill_cover(opacity, view.cloud_east, view.cloud_north, view.cloud_blur, *self.fields,
-                                 self.mappings[0].at(t), self.mappings[1].at(t), *self.gains,
-                                 threshold, self.softness)
+            _simulate.fill_cover(
+                opacity,
+                view.cloud_east,
+                view.cloud_north,
+                view.cloud_blur,
+                *self.fields,
+                self.mappings[0].at(t),
+                self.mappings[1].at(t),
+                *self.gains,
+                threshold,
+                self.softness,
+            )
         bright = np.full(n, self.bright, np.float32)
-        _simulate.add_texture(bright, view.cloud_east, view.cloud_north, self.fields[1], self.mappings[1].at(t),
-                              self.relief * self.bright)
+        _simulate.add_texture(
+            bright,
+            view.cloud_east,
+            view.cloud_north,
+            self.fields[1],
+            self.mappings[1].at(t),
+            self.relief * self.bright,
+        )
         np.maximum(bright, 0.05, out=bright)
         if self.kind == "stratus" and self.thickness > 0.9:
             opacity = 1 - (1 - opacity) * np.float32(0.3)
@@ -124,8 +150,13 @@ class Dome:
         if self.flakes:
             n = rng.poisson(self.flakes)
             spots = rng.uniform(20, 236, (2, n)).astype(np.float32)
-            _simulate.add_points(out, spots[0], spots[1], (mean * rng.exponential(4, n)).astype(np.float32),
-                                 float(rng.uniform(0.8, 2.5)))
+            _simulate.add_points(
+                out,
+                spots[0],
+                spots[1],
+                (mean * rng.exponential(4, n)).astype(np.float32),
+                float(rng.uniform(0.8, 2.5)),
+            )
         return out.astype(np.float32)
 
 

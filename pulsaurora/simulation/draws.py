@@ -73,7 +73,7 @@ def smooth_line(rng, n, wavelength, spread=0.8):
 
 
 class Wander:
-    """A number that wanders smoothly in time about `mean` by about `depth`, over shortest..longest seconds."""
+    """A number that wanders smoothly about `mean` by about `depth`, within shortest to longest seconds."""
 
     def __init__(self, rng, mean, depth, shortest=60.0, longest=600.0, lowest=-np.inf):
         self.mean, self.depth, self.lowest = float(mean), float(depth), lowest
@@ -83,7 +83,9 @@ class Wander:
     def __call__(self, t):
         if self.depth == 0:
             return self.mean
-        return max(self.mean + self.depth * 0.7 * float(np.sin(self._rate * t + self._phase).sum()), self.lowest)
+        return max(
+            self.mean + self.depth * 0.7 * float(np.sin(self._rate * t + self._phase).sum()), self.lowest
+        )
 
 
 class Mapping:

@@ -1,7 +1,6 @@
 """What lights a sky at a place and time: airglow, sun, moon, stars, towns.
 
-Sources: sun and moon after the low-precision series of Meeus (1998, Astronomical Algorithms, chapters 25 and
-47), good to a few tenths of a degree; moonlight after Krisciunas and Schaefer (1991, PASP 103, 1033);
+Sources: sun and moon from imaging.ephemeris; moonlight after Krisciunas and Schaefer (1991, PASP 103, 1033);
 twilight after the surface brightness that Patat et al. (2006, A&A 455, 385) measured; the airglow's rise
 towards the horizon after van Rhijn (as in Leinert et al. 1998, A&AS 127, 1). Counts are those of a camera
 of sensitivity 1 that sees a dark clear zenith (22 mag per square arcsecond) at about 600 counts; a pixel of
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.simulation.draws import chance, log_uniform
 
 DARK_SKY = 600.0
@@ -35,14 +35,6 @@ def _horizontal(ra, dec, days, latitude, longitude):
     return np.degrees(np.arcsin(np.clip(up, -1, 1))), np.degrees(np.arctan2(east, north)) % 360
 
 
-def _equatorial(ecliptic_longitude, ecliptic_latitude):
-    tilt = np.radians(23.439)
-    lam, beta = ecliptic_longitude, ecliptic_latitude
-    ra = np.arctan2(np.sin(lam) * np.cos(tilt) - np.tan(beta) * np.sin(tilt), np.cos(lam))
-    dec = np.arcsin(np.sin(beta) * np.cos(tilt) + np.cos(beta) * np.sin(tilt) * np.sin(lam))
-    return ra, dec
-
-
 @dataclass(frozen=True)
 class SunMoon:
     """Where sun and moon stand (degrees) and how much of the moon is lit (0 to 1)."""
@@ -54,30 +46,57 @@ class SunMoon:
     moon_lit: float
 
 
-def sun_and_moon(time, latitude, longitude):
-    """Return SunMoon at a UTC time and a geodetic position (degrees, east positive)."""
-    d = _days(time)
-    g = np.radians((357.529 + 0.98560028 * d) % 360)
-    sun = np.radians((280.459 + 0.98564736 * d) % 360) + np.radians(1.915 * np.sin(g) + 0.020 * np.sin(2 * g))
-    sun_el, sun_az = _horizontal(*_equatorial(sun, 0.0), d, latitude, longitude)
-    mean = np.radians((218.316 + 13.176396 * d) % 360)
-    m = np.radians((134.963 + 13.064993 * d) % 360)
-    f = np.radians((93.272 + 13.229350 * d) % 360)
-    e = np.radians((297.850 + 12.190749 * d) % 360)
-    lam = mean + np.radians(6.289 * np.sin(m) + 1.274 * np.sin(2 * e - m) + 0.658 * np.sin(2 * e)
-                            - 0.186 * np.sin(g) + 0.214 * np.sin(2 * m) - 0.114 * np.sin(2 * f))
-    beta = np.radians(5.128 * np.sin(f) + 0.281 * np.sin(m + f) + 0.278 * np.sin(m - f))
-    moon_el, moon_az = _horizontal(*_equatorial(lam, beta), d, latitude, longitude)
-    apart = np.arccos(np.clip(np.cos(beta) * np.cos(lam - sun), -1, 1))
-    moon_el -= 0.95 * np.cos(np.radians(moon_el))  # parallax
-    return SunMoon(float(sun_el), float(sun_az), float(moon_el), float(moon_az), float((1 - np.cos(apart)) / 2))
+class Heavens:
+    """Sun and moon over one site from `start` on, from the ephemeris every minute, interpolated between.
+
+    Azimuth comes from how the sine of elevation changes with the place: towards the north it changes by
+    cos(elevation) cos(azimuth) a radian, towards the east by cos(elevation) sin(azimuth).
+    """
+
+    def __init__(self, start, n_minutes, latitude, longitude):
+        self.start = np.datetime64(start, "us")
+        times = self.start + np.arange(-3, n_minutes + 4).astype("timedelta64[m]")
+        step = 0.05
+        here, north, south, east, west = (
+            sun_moon(times, latitude + dy, longitude + dx)
+            for dy, dx in ((0, 0), (step, 0), (-step, 0), (0, step), (0, -step))
+        )
+        self.lit = here.moon_illumination
+        self._sun, self._moon = (
+            self._vectors(
+                *(np.sin(np.radians(getattr(at, name))) for at in (here, north, south, east, west)),
+                np.radians(2 * step),
+                np.cos(np.radians(latitude)),
+            )
+            for name in ("sun_elevation_deg", "moon_elevation_deg")
+        )
+
+    @staticmethod
+    def _vectors(here, north, south, east, west, across, cosine):
+        return np.stack([(east - west) / across / cosine, (north - south) / across, here], 1)
+
+    def at(self, time):
+        """Return SunMoon at a UTC time."""
+        place = (np.datetime64(time, "us") - self.start) / np.timedelta64(1, "m") + 3
+        low = int(np.clip(np.floor(place), 0, len(self.lit) - 2))
+        part = place - low
+        angles = []
+        for track in (self._sun, self._moon):
+            east, north, up = track[low] + part * (track[low + 1] - track[low])
+            angles += [
+                float(np.degrees(np.arcsin(np.clip(up, -1, 1)))),
+                float(np.degrees(np.arctan2(east, north)) % 360),
+            ]
+        return SunMoon(
+            *angles, float(np.clip(self.lit[low] + part * (self.lit[low + 1] - self.lit[low]), 0, 1))
+        )
 
 
 class Lighting:
     """The light of one site's sky, drawn once; ``at(time)`` gives its fields for the camera's pixels."""
 
-    def __init__(self, rng, camera, latitude, longitude):
-        self.camera, self.latitude, self.longitude = camera, latitude, longitude
+    def __init__(self, rng, camera, heavens):
+        self.camera, self.heavens = camera, heavens
         self.airglow = DARK_SKY * log_uniform(rng, 0.6, 1.6)
         self.extinction = rng.uniform(0.1, 0.3)
         self.glare = log_uniform(rng, 0.3, 3)
@@ -86,7 +105,9 @@ class Lighting:
         self.town = town
         toward = np.cos(np.radians(camera.azimuth - rng.uniform(0, 360)))
         low = np.exp(-camera.elevation / rng.uniform(8, 30))
-        self.town_clear = (self.airglow * 0.5 * town * low * (0.4 + 0.6 * np.clip(toward, 0, 1))).astype(np.float32)
+        self.town_clear = (self.airglow * 0.5 * town * low * (0.4 + 0.6 * np.clip(toward, 0, 1))).astype(
+            np.float32
+        )
         even = 0.35 + 0.65 * low * (1 + toward)
         self.town_cloud = (self.airglow * 1.6 * town * even).astype(np.float32)
         van_rhijn = np.minimum(camera.path, 4) * camera.transmission
@@ -111,8 +132,7 @@ class Lighting:
         part = float((moment - np.datetime64(0, "us")) / step - slot)
         for needed in (slot, slot + 1):
             if needed not in self._key:
-                where = sun_and_moon(np.datetime64(0, "us") + needed * step, self.latitude, self.longitude)
-                self._key[needed] = self._fields(where)
+                self._key[needed] = self._fields(self.heavens.at(np.datetime64(0, "us") + needed * step))
         for old in [k for k in self._key if k not in (slot, slot + 1)]:
             del self._key[old]
         a, b = self._key[slot], self._key[slot + 1]
@@ -127,7 +147,9 @@ class Lighting:
         if level > -1.9:
             toward = _cosine(camera, 0.0, where.sun_azimuth)
             tilt = np.clip(0.07 * (where.sun_elevation + 18), 0, 1.0)
-            shape = np.exp(tilt * 1.8 * (toward - 0.2) * np.cos(np.radians(camera.elevation))).astype(np.float32)
+            shape = np.exp(tilt * 1.8 * (toward - 0.2) * np.cos(np.radians(camera.elevation))).astype(
+                np.float32
+            )
             glow = np.float32(self.airglow * 10**level)
             clear = clear + glow * shape
             cloud = cloud + glow * (0.5 + 0.5 * shape)
@@ -159,15 +181,24 @@ class Lighting:
         glow = 1 + 1.2 * np.exp(-((apart / (4 * self.haze + 15)) ** 1.2)) + 0.0
         veiled = 6 * self.airglow * power * slant * glow
         size = 1.1 + 1.5 * np.sqrt(power)
-        disc = 4e5 * power * self.glare * (np.exp(-((apart / size) ** 2)) + 8e-3 / (1 + (apart / (2 * size)) ** 2.2))
+        disc = (
+            4e5
+            * power
+            * self.glare
+            * (np.exp(-((apart / size) ** 2)) + 8e-3 / (1 + (apart / (2 * size)) ** 2.2))
+        )
         return scattered, veiled, disc
 
     def moon_through(self, where):
         """Return the moon's own blurred disc seen through thin cloud, counts, float32 (n_pixels,)."""
         camera = self.camera
         power = self.moon_power(where)
-        apart = np.degrees(np.arccos(np.clip(_cosine(camera, where.moon_elevation, where.moon_azimuth), -1, 1)))
-        core = np.exp(-((apart / (1.2 + 0.1 * self.haze)) ** 2)) + 0.15 / (1 + (apart / (1 + 0.5 * self.haze)) ** 2)
+        apart = np.degrees(
+            np.arccos(np.clip(_cosine(camera, where.moon_elevation, where.moon_azimuth), -1, 1))
+        )
+        core = np.exp(-((apart / (1.2 + 0.1 * self.haze)) ** 2)) + 0.15 / (
+            1 + (apart / (1 + 0.5 * self.haze)) ** 2
+        )
         return (1.2e5 * power * core).astype(np.float32)
 
 
@@ -210,8 +241,9 @@ class Stars:
         slot = int((np.datetime64(time, "us") - np.datetime64(0, "us")) // np.timedelta64(6_000_000, "us"))
         if slot != self._slot:
             self._slot = slot
-            el, az = _horizontal(self.ra, self.dec, _days(np.datetime64(slot * 6_000_000, "us")),
-                                 self.latitude, self.longitude)
+            el, az = _horizontal(
+                self.ra, self.dec, _days(np.datetime64(slot * 6_000_000, "us")), self.latitude, self.longitude
+            )
             up = np.flatnonzero(el > 1)
             row, col = self.camera.project(el[up], az[up])
             inside = (row > 0) & (row < 255) & (col > 0) & (col < 255)

@@ -32,7 +32,11 @@ class GroundLight:
         self.elevation = rng.uniform(0.5, 10) if elevation is None else elevation
         self.azimuth = rng.uniform(0, 360)
         self.flux = log_uniform(rng, 1e3, 5e5) if flux is None else flux
-        self.period, self.duty, self.phase = log_uniform(rng, 0.8, 20), rng.uniform(0.1, 0.6), rng.uniform(0, 60)
+        self.period, self.duty, self.phase = (
+            log_uniform(rng, 0.8, 20),
+            rng.uniform(0.1, 0.6),
+            rng.uniform(0, 60),
+        )
         self.halo = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.002, 0.15)
         self.reach = log_uniform(rng, 4, 10)
         self.whole = 0.0 if chance(rng, 0.7) else log_uniform(rng, 1e-7, 3e-5)
@@ -59,7 +63,11 @@ class Headlights:
     def __init__(self, rng, duration_s):
         self.start, self.lasts = rng.uniform(0, max(duration_s - 20, 1)), log_uniform(rng, 4, 60)
         self.azimuth, self.sweep = rng.uniform(0, 360), rng.uniform(-150, 150)
-        self.level, self.width, self.height = log_uniform(rng, 100, 2e4), rng.uniform(5, 40), rng.uniform(3, 25)
+        self.level, self.width, self.height = (
+            log_uniform(rng, 100, 2e4),
+            rng.uniform(5, 40),
+            rng.uniform(3, 25),
+        )
         self.flood = 0.0 if chance(rng, 0.6) else rng.uniform(0.005, 0.2)
 
     def add(self, view, t, image, rng):
@@ -77,7 +85,11 @@ class FloodLight:
 
     def __init__(self, rng, beats=None):
         self.beats = chance(rng, 0.6) if beats is None else beats
-        self.period, self.duty, self.phase = log_uniform(rng, 1.5, 60), rng.uniform(0.1, 0.7), rng.uniform(0, 60)
+        self.period, self.duty, self.phase = (
+            log_uniform(rng, 1.5, 60),
+            rng.uniform(0.1, 0.7),
+            rng.uniform(0, 60),
+        )
         if not self.beats:
             self.period = log_uniform(rng, 60, 600)
         self.level = log_uniform(rng, 10, 3000)
@@ -88,7 +100,10 @@ class FloodLight:
         """Add this light; see the module."""
         if self._pattern is None or self._pattern[0] is not view:
             toward = np.cos(np.radians(view.azimuth - self.azimuth)) * np.cos(np.radians(view.elevation))
-            self._pattern = view, (self.level * (1 + self.one_sided * toward) * view.through).astype(np.float32)
+            self._pattern = (
+                view,
+                (self.level * (1 + self.one_sided * toward) * view.through).astype(np.float32),
+            )
         share = _lit_share(t, self.period, self.duty, self.phase)
         if share > 0:
             image.ravel()[view.index] += np.float32(share) * self._pattern[1]
@@ -99,8 +114,11 @@ class Crossing:
 
     def __init__(self, rng, kind, duration_s):
         self.kind = kind
-        self.lasts = {"aircraft": log_uniform(rng, 40, 300), "satellite": log_uniform(rng, 150, 500),
-                      "meteor": rng.uniform(0.2, 0.8)}[kind]
+        self.lasts = {
+            "aircraft": log_uniform(rng, 40, 300),
+            "satellite": log_uniform(rng, 150, 500),
+            "meteor": rng.uniform(0.2, 0.8),
+        }[kind]
         self.start = rng.uniform(-0.5 * self.lasts, max(duration_s - 0.5 * self.lasts, 1))
         if kind == "meteor":
             self.start = rng.uniform(0, duration_s)
@@ -145,7 +163,11 @@ class Beam:
     def __init__(self, rng):
         self.azimuth, self.top = rng.uniform(0, 360), rng.uniform(40, 90)
         self.flux = log_uniform(rng, 20, 600)
-        self.lasts, self.gap, self.phase = log_uniform(rng, 30, 600), log_uniform(rng, 1, 100), rng.uniform(0, 300)
+        self.lasts, self.gap, self.phase = (
+            log_uniform(rng, 30, 600),
+            log_uniform(rng, 1, 100),
+            rng.uniform(0, 300),
+        )
 
     def add(self, view, t, image, rng):
         """Add this light; see the module."""

@@ -10,19 +10,29 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pulsaurora.imaging.ephemeris import site_position, sun_moon
 from pulsaurora.problems import UsageError
 from pulsaurora.simulation.camera import draw_camera
-from pulsaurora.simulation.draws import chance, choose, log_uniform
-from pulsaurora.simulation.lighting import Lighting, Stars, sun_and_moon
+from pulsaurora.simulation.draws import chance, log_uniform
+from pulsaurora.simulation.lighting import Heavens, Lighting, Stars
 from pulsaurora.simulation.lights import surroundings
-from pulsaurora.simulation.scenes import NEEDS, SCENES, WEIGHTS, build_scene
+from pulsaurora.simulation.programme import DARK_SUN, draw_script, draw_start, plausible_script, suits
+from pulsaurora.simulation.scenes import NEEDS, SCENES, build_scene
 from pulsaurora.simulation.sky import MARGIN_S, render
 from pulsaurora.simulation.stream0 import write_stream0
 from pulsaurora.simulation.truth import judge
 
 CADENCE_S = 3.0
-__all__ = ["SCENES", "SimulatedMinute", "draw_script", "draw_start", "plausible_script", "simulate_minutes",
-           "write_stream0"]
+__all__ = [
+    "simulate_nights",
+    "SCENES",
+    "SimulatedMinute",
+    "draw_script",
+    "draw_start",
+    "plausible_script",
+    "simulate_minutes",
+    "write_stream0",
+]
 
 
 @dataclass
@@ -78,16 +88,16 @@ def simulate_minutes(seed, start, n_minutes, site=None, script=None, skip=True, 
 
     Parameters
     ----------
-    seed : int
+    seed : int or sequence of int
         Draws everything: imager, lens, site, sky.
     start : str or datetime64
         UTC; rounded down to the minute.
     n_minutes : int
     site : str, optional
         Four lower-case letters; drawn when not given. A site whose position is known keeps it.
-    script : list of (str, float), optional
-        Scene names and how many minutes each lasts; the last one fills what is left. Without one, a
-        plausible night is drawn.
+    script : list of (str, float), or 'varied', optional
+        Scene names and how many minutes each lasts; the last one fills what is left. 'varied' draws
+        scenes of all classes equally often, for training. Without a script, a plausible night is drawn.
     skip : bool
         Leave out about one frame an hour, as real imagers do.
     given : bool
@@ -104,15 +114,20 @@ def simulate_minutes(seed, start, n_minutes, site=None, script=None, skip=True, 
         If a scene name is not one of SCENES.
     """
     start = np.datetime64(start, "m").astype("datetime64[us]")
-    root = np.random.SeedSequence(int(seed))
+    root = np.random.SeedSequence(seed)
     for_site, for_camera, for_sky, for_script, for_frames = (np.random.default_rng(s) for s in root.spawn(5))
     site, imager, latitude, longitude = _draw_site(for_site, site, start, n_minutes)
     camera = draw_camera(for_camera)
-    lighting = Lighting(for_sky, camera, latitude, longitude)
+    heavens = Heavens(start, n_minutes, latitude, longitude)
+    lighting = Lighting(for_sky, camera, heavens)
     stars = Stars(for_sky, camera, latitude, longitude)
     lamps = surroundings(for_sky)
     if script is None:
-        script, given = plausible_script(for_script, start, n_minutes, latitude, longitude), False
+        script, given = plausible_script(for_script, start, n_minutes, heavens, longitude), False
+    elif isinstance(script, str):
+        if script != "varied":
+            raise UsageError(f"script is {script!r}; it can be a list of (scene, minutes), 'varied' or None")
+        script = draw_script(for_script, start, n_minutes, heavens)
     for name, _ in script:
         if name not in SCENES:
             raise UsageError(f"no scene is called {name!r}; there are: {', '.join(SCENES)}")
@@ -158,8 +173,15 @@ def _minute(parts, rows, camera, site, imager, latitude, longitude):
     judged = {}
     for part in {id(row[2]): row[2] for row in rows}.values():
         judged[id(part)] = _judge(part, rows, camera)
-    names = ("label", "pulsating_fraction", "contrast", "aurora_fraction", "aurora_counts", "cloud_fraction",
-             "margin")
+    names = (
+        "label",
+        "pulsating_fraction",
+        "contrast",
+        "aurora_fraction",
+        "aurora_counts",
+        "cloud_fraction",
+        "margin",
+    )
     columns = {name: [] for name in names}
     for _, _, part, index, _ in rows:
         truth, first = judged[id(part)]
@@ -173,9 +195,17 @@ def _minute(parts, rows, camera, site, imager, latitude, longitude):
     more["moon_illumination"] = np.array([p.moon_lit for p in places])
     more["fading"] = np.array([row[4] for row in rows], np.float32)
     return SimulatedMinute(
-        np.stack([row[0] for row in rows]), np.array([row[1] for row in rows], "datetime64[us]"),
-        columns["label"].astype(np.int8), [row[2].scene.name for row in rows],
-        columns["pulsating_fraction"].astype(np.float32), site, imager, latitude, longitude, more)
+        np.stack([row[0] for row in rows]),
+        np.array([row[1] for row in rows], "datetime64[us]"),
+        columns["label"].astype(np.int8),
+        [row[2].scene.name for row in rows],
+        columns["pulsating_fraction"].astype(np.float32),
+        site,
+        imager,
+        latitude,
+        longitude,
+        more,
+    )
 
 
 def _judge(part, rows, camera):
@@ -207,8 +237,7 @@ def _plan(rng, script, n_minutes, start, lighting, given):
         a.fade_out = b.fade_in = fade
     for part in parts:
         middle = start + np.timedelta64(int((part.begin + part.end) * 5e5), "us")
-        light = _lit_for(rng, NEEDS[part.scene], sun_and_moon(middle, lighting.latitude, lighting.longitude)) \
-            if given else None
+        light = _lit_for(rng, NEEDS[part.scene], lighting.heavens.at(middle)) if given else None
         clear, _ = lighting.at(middle, light)
         background = float(np.median(clear[lighting.camera.sample]))
         part.scene = build_scene(part.scene, rng, part.end - part.begin + MARGIN_S, background)
@@ -218,22 +247,19 @@ def _plan(rng, script, n_minutes, start, lighting, given):
 
 def _lit_for(rng, needs, real):
     """Return the sun and moon a scene needs where the real ones do not suit it, else None."""
+    if suits(needs, real):
+        return None
     sun, moon, lit = real.sun_elevation, real.moon_elevation, real.moon_lit
     if needs == "twilight":
-        suits = -9.5 < sun < 5
-        sun = sun if suits else rng.uniform(-9.0, -3)
+        sun = rng.uniform(-9.0, -3)
     elif needs == "dusk":
-        suits = -16.5 < sun < -12.2
-        sun = sun if suits else rng.uniform(-16, -12.5)
-    else:
-        suits = sun < -13
-        sun = sun if suits else rng.uniform(-40, -16)
-        if needs == "moon" and not (moon > 6 and lit > 0.2):
-            suits, moon, lit = False, rng.uniform(8, 50), rng.uniform(0.25, 1.0)
-        if needs == "moonless" and moon > -2 and lit > 0.02:
-            suits, moon = False, rng.uniform(-40, -3)
-    if suits:
-        return None
+        sun = rng.uniform(-16, -12.5)
+    elif sun > DARK_SUN:
+        sun = rng.uniform(-40, -16)
+    if needs == "moon":
+        moon, lit = rng.uniform(8, 50), rng.uniform(0.25, 1.0)
+    elif needs == "moonless":
+        moon = rng.uniform(-40, -3)
     return dataclasses.replace(real, sun_elevation=sun, moon_elevation=moon, moon_lit=lit)
 
 
@@ -247,85 +273,29 @@ def _draw_site(rng, site, start, n_minutes):
     for _ in range(40):
         latitude = rng.uniform(54, 70) * (1 if best is None or rng.random() < 0.8 else -1)
         longitude = (-15 * hour + rng.normal(0, 40) + 180) % 360 - 180
-        sun = sun_and_moon(middle, latitude, longitude).sun_elevation
+        sun = float(sun_moon(np.array([middle]), latitude, longitude).sun_elevation_deg[0])
         if best is None or sun < best[0]:
             best = sun, latitude, longitude
         if sun < -17:
             break
     latitude, longitude = best[1:]
-    known = _known_position(site) if site else None
+    known = site_position(site) if site else None
     if known is not None:
         latitude, longitude = known
     return site or letters, imager, float(latitude), float(longitude)
 
 
-def _known_position(site):
-    try:
-        from pulsaurora.imaging.ephemeris import site_position
-    except ImportError:
-        return None
-    return site_position(site)
+def simulate_nights(seed, n_nights, n_minutes=None, site=None):
+    """Simulate plausible nights, each of another site and winter's night.
 
-
-def draw_script(rng, n_minutes, only=None):
-    """Draw a script for training: scenes of every kind, each 2 to 10 minutes, classes equally often."""
-    script, total = [], 0.0
-    names = [name for name in SCENES if only is None or name in only]
-    classes = sorted({SCENES[name] for name in names})
-    while total < n_minutes:
-        label = classes[int(rng.integers(len(classes)))]
-        name = choose(rng, {n: WEIGHTS[n] for n in names if SCENES[n] == label})
-        minutes = log_uniform(rng, 2, 10)
-        script.append((name, minutes))
-        total += minutes
-    return script
-
-
-def draw_start(rng):
-    """Draw a minute of a winter's night between 2005 and 2025."""
-    day = np.datetime64("2005-01-01", "D") + int(rng.integers(0, 365 * 20))
-    while 4 < int(str(day)[5:7]) < 9:
-        day = day + 60
-    return (day.astype("datetime64[m]") + int(rng.integers(0, 1440))).astype("datetime64[us]")
-
-
-def plausible_script(rng, start, n_minutes, latitude, longitude):
-    """Draw a night as nights go: arcs in the evening, breakup near midnight, pulsation after it, weather.
-
-    The order of a substorm night follows Akasofu (1964) and, for pulsation equatorward after magnetic
-    midnight, Jones et al. (2011, J. Geophys. Res. 116, A03214). Magnetic midnight is taken at 23:30 to
-    01:00 of local solar time.
+    Yields
+    ------
+    (name, start, n_minutes, minutes)
+        The night's name, its first minute, its length and the iterator of its SimulatedMinute.
     """
-    midnight = rng.uniform(-0.5, 1.0)
-    weather = choose(rng, {"fair": 0.55, "mixed": 0.35, "poor": 0.1})
-    script, total = [], 0.0
-    while total < n_minutes:
-        now = start + np.timedelta64(int(total * 60), "s")
-        where = sun_and_moon(now, latitude, longitude)
-        hour = (now - now.astype("datetime64[D]")) / np.timedelta64(1, "h")
-        local = (hour + longitude / 15 + 12) % 24 - 12 - midnight
-        minutes = log_uniform(rng, 4, 25)
-        if where.sun_elevation > -10.5:
-            name, minutes = "twilight", min(minutes, 6)
-        elif chance(rng, {"fair": 0.12, "mixed": 0.35, "poor": 0.75}[weather]):
-            name = choose(rng, {"overcast": 1, "cloudy": 1, "cloud_over_aurora": 0.5, "snow_on_dome": 0.1})
-        elif where.sun_elevation > -14:
-            name = "clear_dusk"
-        elif local < -3.5:
-            name = choose(rng, {"clear_dark": 3, "diffuse": 1, "arc_quiet": 1.5, "clear_few_clouds": 0.7})
-        elif local < -0.5:
-            name = choose(rng, {"arc_quiet": 3, "arcs_active": 1.5, "diffuse": 1, "clear_dark": 1.5,
-                                "aurora_thin_cloud": 0.5, "breakup": 0.6})
-        elif local < 0.7:
-            name = choose(rng, {"breakup": 2, "arcs_active": 2, "corona": 0.5, "streamers": 1, "diffuse": 1,
-                                "pulsating_with_arc": 0.7, "torches": 0.5})
-            minutes = min(minutes, 12)
-        elif local < 5.5:
-            name = choose(rng, {"pulsating_patchy": 2.5, "pulsating_amorphous": 2, "pulsating_parts": 0.7,
-                                "pulsating_faint": 0.5, "pulsating_with_arc": 0.7, "pulsating_thin_cloud": 0.5,
-                                "diffuse": 1, "patches_steady": 0.8, "torches": 0.4, "clear_dark": 0.8})
-        else:
-            name = choose(rng, {"clear_dark": 2, "diffuse": 1, "pulsating_faint": 0.7, "patches_steady": 0.5})
-        script.append((name, minutes))
-        total += minutes
-    return script
+    for k, child in enumerate(np.random.SeedSequence(seed).spawn(n_nights)):
+        rng = np.random.default_rng(child)
+        start = draw_start(rng)
+        length = n_minutes or int(rng.integers(480, 721))
+        own = int(child.generate_state(1, np.uint64)[0])
+        yield f"night {k + 1}", start, length, simulate_minutes(own, start, length, site)

@@ -93,8 +93,13 @@ def _cells(rng, size, cover, cell_km):
     potential = potential + rng.uniform(0, 0.15) * texture(rng, max(size * 0.4, 3), SIZE)
     kept = rng.random(n) < np.clip(cover * rng.uniform(1.0, 2.5), 0.05, 1)
     ids = np.where(kept, np.arange(n), -1).astype(np.int16)[owner]
-    return Canvas(np.ascontiguousarray(potential, np.float32), np.ascontiguousarray(ids), n,
-                  rng.uniform(0.1, 0.3), cell_km)
+    return Canvas(
+        np.ascontiguousarray(potential, np.float32),
+        np.ascontiguousarray(ids),
+        n,
+        rng.uniform(0.1, 0.3),
+        cell_km,
+    )
 
 
 def _blobs(rng, size, cover, cell_km, elongated):
@@ -141,8 +146,19 @@ class PatchLayer:
         How much a dim patch shrinks against a bright one, in units of the potential.
     """
 
-    def __init__(self, canvas, mapping, series, softness, margin_s=60.0, delay=None, expansion=0.0,
-                 second=None, exchange_s=None, envelope=None):
+    def __init__(
+        self,
+        canvas,
+        mapping,
+        series,
+        softness,
+        margin_s=60.0,
+        delay=None,
+        expansion=0.0,
+        second=None,
+        exchange_s=None,
+        envelope=None,
+    ):
         self.canvas, self.mapping, self.series = canvas, mapping, series
         self.softness, self.margin_s, self.expansion = float(softness), margin_s, expansion
         self.delay = _NO_DELAY if delay is None else delay
@@ -162,9 +178,21 @@ class PatchLayer:
             turn = 2 * np.pi * t / self.exchange_s
             potential = np.float32(np.cos(turn)) * potential + np.float32(np.sin(turn)) * self.second
         target = out if self.envelope is None else np.zeros_like(out)
-        _simulate.add_patches(target, view.east_km, view.north_km, view.footprint_km, potential, canvas.ids,
-                              self.delay, self.mapping.at(t), self.series, position, threshold, self.softness,
-                              0.25 * self.softness / canvas.cell_km / 4)
+        _simulate.add_patches(
+            target,
+            view.east_km,
+            view.north_km,
+            view.footprint_km,
+            potential,
+            canvas.ids,
+            self.delay,
+            self.mapping.at(t),
+            self.series,
+            position,
+            threshold,
+            self.softness,
+            0.25 * self.softness / canvas.cell_km / 4,
+        )
         if self.envelope is not None:
             out += target * self.envelope(view, t)
 
@@ -186,7 +214,9 @@ def draw_region(rng, share=None):
         edge = log_uniform(rng, 10, 60)
 
         def band(view, t):
-            d = np.abs(view.north_km * np.float32(np.cos(tilt)) - view.east_km * np.float32(np.sin(tilt)) - centre)
+            d = np.abs(
+                view.north_km * np.float32(np.cos(tilt)) - view.east_km * np.float32(np.sin(tilt)) - centre
+            )
             return 1 / (1 + np.exp(np.clip((d - half) / edge, -30, 30)))
 
         return _remembered(band)
@@ -222,7 +252,9 @@ def _delay(rng, canvas, speed_km_s):
     return np.clip(field, 0, 8 / STEP_S).astype(np.float32)
 
 
-def pulsating_layer(rng, duration_s, amplitude, kind=None, size_km=None, cover=None, drift=None, region="draw"):
+def pulsating_layer(
+    rng, duration_s, amplitude, kind=None, size_km=None, cover=None, drift=None, region="draw"
+):
     """Draw pulsating aurora of one of the three kinds.
 
     Parameters
@@ -253,14 +285,26 @@ def pulsating_layer(rng, duration_s, amplitude, kind=None, size_km=None, cover=N
         second = texture(rng, size_km / canvas.cell_km * 2.2, SIZE)
         exchange = log_uniform(rng, 40, 400)
         ids = _jigsaw(rng, size_km / canvas.cell_km * log_uniform(rng, 1, 4))
-        canvas = Canvas(canvas.potential, np.ascontiguousarray(ids[0] % canvas.n, np.int16), canvas.n,
-                        canvas.base, canvas.cell_km)
+        canvas = Canvas(
+            canvas.potential,
+            np.ascontiguousarray(ids[0] % canvas.n, np.int16),
+            canvas.n,
+            canvas.base,
+            canvas.cell_km,
+        )
     delay = _delay(rng, canvas, log_uniform(rng, 5, 80)) if chance(rng, 0.35) else None
     mapping = Mapping(rng, 1 / canvas.cell_km, SIZE, draw_drift(rng) if drift is None else drift)
-    return PatchLayer(canvas, mapping, series.astype(np.float32), softness, delay=delay,
-                      expansion=scale * rng.uniform(0.1, 1.0) if chance(rng, 0.3) else 0.0,
-                      second=second, exchange_s=exchange,
-                      envelope=draw_region(rng) if region == "draw" else region)
+    return PatchLayer(
+        canvas,
+        mapping,
+        series.astype(np.float32),
+        softness,
+        delay=delay,
+        expansion=scale * rng.uniform(0.1, 1.0) if chance(rng, 0.3) else 0.0,
+        second=second,
+        exchange_s=exchange,
+        envelope=draw_region(rng) if region == "draw" else region,
+    )
 
 
 def steady_layer(rng, duration_s, amplitude, size_km=None, cover=None, drift=None, region=None):
@@ -274,5 +318,10 @@ def steady_layer(rng, duration_s, amplitude, size_km=None, cover=None, drift=Non
     strength = amplitude * np.exp(rng.uniform(0, 0.6) * rng.standard_normal(canvas.n))
     series = rows[np.arange(canvas.n) % len(rows)] * strength[:, None]
     mapping = Mapping(rng, 1 / canvas.cell_km, SIZE, draw_drift(rng) if drift is None else drift)
-    return PatchLayer(canvas, mapping, series.astype(np.float32),
-                      float(canvas.potential.std()) * log_uniform(rng, 0.1, 2.0), envelope=region)
+    return PatchLayer(
+        canvas,
+        mapping,
+        series.astype(np.float32),
+        float(canvas.potential.std()) * log_uniform(rng, 0.1, 2.0),
+        envelope=region,
+    )

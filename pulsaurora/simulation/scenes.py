@@ -68,8 +68,11 @@ def _pulsate(scene, rng, duration, background, contrast=(0.06, 2.5), diffuse=0.7
         other = amplitude * log_uniform(rng, 0.3, 1.5)
         scene.pulsating.append(pulsating_layer(rng, duration, other, drift=draw_drift(rng)))
     if chance(rng, 0.3):
-        scene.aurora.append(steady_layer(rng, duration, amplitude * log_uniform(rng, 0.2, 1.5), drift=drift,
-                                         region=draw_region(rng)))
+        scene.aurora.append(
+            steady_layer(
+                rng, duration, amplitude * log_uniform(rng, 0.2, 1.5), drift=drift, region=draw_region(rng)
+            )
+        )
 
 
 @_scene(PULSATING, 3)
@@ -109,8 +112,17 @@ def pulsating_bright(scene, rng, duration, background):
 @_scene(PULSATING, 0.5)
 def pulsating_few(scene, rng, duration, background):
     """One or a few patches in a quiet sky."""
-    _pulsate(scene, rng, duration, background, contrast=(0.15, 2.5), diffuse=0.4, kind="patchy_pulsating",
-             cover=log_uniform(rng, 0.02, 0.1), region=None)
+    _pulsate(
+        scene,
+        rng,
+        duration,
+        background,
+        contrast=(0.15, 2.5),
+        diffuse=0.4,
+        kind="patchy_pulsating",
+        cover=log_uniform(rng, 0.02, 0.1),
+        region=None,
+    )
 
 
 @_scene(PULSATING, 0.8)
@@ -203,8 +215,9 @@ def torches(scene, rng, duration, background):
 @_scene(OTHER_AURORA, 1.5)
 def patches_steady(scene, rng, duration, background):
     """Patches that drift and do not pulsate."""
-    scene.aurora.append(steady_layer(rng, duration, background * log_uniform(rng, 0.3, 6),
-                                     region=draw_region(rng)))
+    scene.aurora.append(
+        steady_layer(rng, duration, background * log_uniform(rng, 0.3, 6), region=draw_region(rng))
+    )
     _under_diffuse(scene, rng, background)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from pulsaurora._core import _simulate
 from pulsaurora.simulation.camera import SHAPE
 from pulsaurora.simulation.clouds import Dome
-from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, SunMoon, sun_and_moon
+from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, SunMoon
 
 MARGIN_S = 60.0
 
@@ -70,7 +70,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     glow = np.zeros(n, np.float32)
     for layer in scene.aurora:
         layer.add(camera, t, glow)
-    where = scene.light or sun_and_moon(time, lighting.latitude, lighting.longitude)
+    where = scene.light or lighting.heavens.at(time)
     clear, cloudy = lighting.at(time, scene.light)
     slant = np.minimum(camera.path, 5.0) * camera.transmission
     beat *= slant
@@ -98,7 +98,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     image = np.zeros(SHAPE, np.float32)
     flat = image.ravel()
     flat[camera.index] = total * through
-    if lighting.latitude is not None and stars is not None:
+    if stars is not None:
         row, col, flux, pixel = stars.at(time, rng)
         if passes is not None:
             flux = flux * passes[pixel]
@@ -117,5 +117,12 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     image += camera.stray * np.float32(flat[camera.index].mean())
     s = camera.sample
     dawn = 10 ** float(np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG))
-    return View(image, (beat * through)[s], (glow * through)[s], image.ravel()[camera.index[s]], hidden[s],
-                dawn, where)
+    return View(
+        image,
+        (beat * through)[s],
+        (glow * through)[s],
+        image.ravel()[camera.index[s]],
+        hidden[s],
+        dawn,
+        where,
+    )

@@ -75,22 +75,35 @@ def _minute_bytes(minute):
         header = ["P5"]
         if k == 0:
             header += [
-                '#"Revised" 2006-05-22', '#"Project unique ID" themis-gbo',
-                f'#"Site unique ID" {minute.site}', f'#"Imager unique ID" {minute.imager}',
-                '#"Imager model" simulated 256x256 all-sky imager', '#"Imager comment" pulsaurora simulate',
-                '#"Ccd type" simulated', '#"Ccd xsize" 752 pixels', '#"Ccd ysize" 290 pixels',
-                '#"Pixel depth" 16 bits', '#"Optical type" THEMIS all-sky',
-                '#"Project unique ID" THEMIS', f'#"Site unique ID" {minute.site}',
-                f'#"Site name" {minute.site} (simulated)', f'#"Geodetic latitude" {minute.latitude:.4f}',
-                f'#"Geodetic Longitude" {minute.longitude:.4f}', '#"Geodetic altitude" 0.0',
+                '#"Revised" 2006-05-22',
+                '#"Project unique ID" themis-gbo',
+                f'#"Site unique ID" {minute.site}',
+                f'#"Imager unique ID" {minute.imager}',
+                '#"Imager model" simulated 256x256 all-sky imager',
+                '#"Imager comment" pulsaurora simulate',
+                '#"Ccd type" simulated',
+                '#"Ccd xsize" 752 pixels',
+                '#"Ccd ysize" 290 pixels',
+                '#"Pixel depth" 16 bits',
+                '#"Optical type" THEMIS all-sky',
+                '#"Project unique ID" THEMIS',
+                f'#"Site unique ID" {minute.site}',
+                f'#"Site name" {minute.site} (simulated)',
+                f'#"Geodetic latitude" {minute.latitude:.4f}',
+                f'#"Geodetic Longitude" {minute.longitude:.4f}',
+                '#"Geodetic altitude" 0.0',
             ]
         header += [
-            '#"Mode unique ID" full', f'#"Mode sequence number" {numbers[k]}', '#"CCD device" /dev/ccdA',
+            '#"Mode unique ID" full',
+            f'#"Mode sequence number" {numbers[k]}',
+            '#"CCD device" /dev/ccdA',
             '#"Exposure options" WIDTH=512 HEIGHT=256 XBIN=2 YBIN=1 XOFFSET=126 YOFFSET=22 MSEC=999',
             f'#"Image request start" {_stamp(time)}',
             f'#"Image readout start" {_stamp(time + np.timedelta64(round(readout_ms * 1000), "us"))}',
             f'#"Exposure plus initial readout"    {readout_ms:.2f} ms',
-            f"{image.shape[1]} {image.shape[0]}", "65535", "",
+            f"{image.shape[1]} {image.shape[0]}",
+            "65535",
+            "",
         ]
         out += "\n".join(header).encode("ascii") + image.astype(">u2").tobytes()
     return bytes(out)
@@ -104,7 +117,14 @@ def _truth_csv(minutes):
     for minute in minutes:
         for k in range(len(minute.times)):
             label = int(minute.labels[k])
-            rows.writerow([f"{minute.times[k].item():%Y-%m-%dT%H:%M:%S.%fZ}", label, CLASSES[label],
-                           minute.scenes[k], f"{minute.pulsating_fraction[k]:.5f}",
-                           *(f"{minute.truth[name][k]:.5g}" for name in more)])
+            rows.writerow(
+                [
+                    f"{minute.times[k].item():%Y-%m-%dT%H:%M:%S.%fZ}",
+                    label,
+                    CLASSES[label],
+                    minute.scenes[k],
+                    f"{minute.pulsating_fraction[k]:.5f}",
+                    *(f"{minute.truth[name][k]:.5g}" for name in more),
+                ]
+            )
     return text.getvalue()

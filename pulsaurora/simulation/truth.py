@@ -54,8 +54,9 @@ def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
         people disagree.
     """
     size = 2 * HALF_WINDOW + 1
-    swing = (maximum_filter1d(pulsation, size, axis=0, mode="nearest")
-             - minimum_filter1d(pulsation, size, axis=0, mode="nearest"))
+    swing = maximum_filter1d(pulsation, size, axis=0, mode="nearest") - minimum_filter1d(
+        pulsation, size, axis=0, mode="nearest"
+    )
     noise = np.sqrt((noise_slope * np.maximum(total, 0) + read_variance) / 25)
     limit = np.maximum(SWING_SHARE * total, NOISE_TIMES * noise)
     limit = np.where(total > 60000, np.inf, np.maximum(limit, 1e-3))
@@ -79,6 +80,12 @@ def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
     with np.errstate(divide="ignore", invalid="ignore"):
         contrast = np.where(visible, swing / np.maximum(total, 1), 0).sum(1) / np.maximum(visible.sum(1), 1)
     margin = np.log(np.maximum((swing > limit).mean(1), 1e-4) / PULSATING_SHARE)
-    return Truth(label, pulsating.astype(np.float32), contrast.astype(np.float32),
-                 aurora_share.astype(np.float32), light.mean(1).astype(np.float32),
-                 veiled.astype(np.float32), margin.astype(np.float32))
+    return Truth(
+        label,
+        pulsating.astype(np.float32),
+        contrast.astype(np.float32),
+        aurora_share.astype(np.float32),
+        light.mean(1).astype(np.float32),
+        veiled.astype(np.float32),
+        margin.astype(np.float32),
+    )

@@ -1,0 +1,46 @@
+"""`pulsaurora simulate`: write simulated nights as stream0 files, with their truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the stream0 tree and OUT/truth.")],
+    nights: Annotated[
+        int, typer.Option("--nights", min=1, help="How many nights, each of another site.")
+    ] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 0,
+    minutes: Annotated[
+        int | None, typer.Option("--minutes", min=1, help="Minutes a night; dusk to dawn when not given.")
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", help="Four letters; drawn for each night when not given.")
+    ] = None,
+):
+    """Write simulated nights as stream0 files.
+
+    Files go to OUT/YYYY/MM/DD/SITE_IMAGER/utHH/ as the archive keeps them, and what was truly in the sky of
+    each frame to OUT/truth/YYYYMMDD_SITE_IMAGER_truth.csv. An hour takes about 170 MB.
+    """
+    from pulsaurora.cli import log
+    from pulsaurora.simulation.night import simulate_nights
+    from pulsaurora.simulation.stream0 import write_stream0
+
+    n_files = n_frames = 0
+    for name, start, n_minutes, stream in simulate_nights(seed, nights, minutes, site):
+        counted = []
+
+        def count(stream=stream, counted=counted):
+            for minute in stream:
+                counted.append(len(minute.times))
+                yield minute
+
+        paths = write_stream0(out, count())
+        n_files += len(paths)
+        n_frames += sum(counted)
+        print(f"{name}, {start} UT: {n_minutes} minutes, {sum(counted)} frames")
+    log.finish_progress()
+    print(f"{n_frames} frames in {n_files} files under {out}")
+    return 0
