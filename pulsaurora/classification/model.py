@@ -231,7 +231,9 @@ def _session(path, data, threads):
     options.log_severity_level = 4  # what goes wrong is raised; nothing is to be printed besides
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            data, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # onnxruntime's own exceptions share no base of their own
         raise ContractError(f"{path}: is no ONNX model that can be run here: {_brief(error)}") from None
 
@@ -280,7 +282,8 @@ def _differences(model):
     if model.classes != CLASSES:
         found.append(f"its classes are {list(model.classes)}, expected {list(CLASSES)}")
     if model.kind == "features":
-        from pulsaurora.pulsation.features import FEATURE_NAMES, FEATURE_VERSION, WINDOW_S
+        from pulsaurora.pulsation.reduction import WINDOW_S
+        from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURE_VERSION
 
         if model.feature_names != tuple(FEATURE_NAMES):
             missing = [name for name in model.feature_names if name not in FEATURE_NAMES]

@@ -1,0 +1,358 @@
+"""The pipeline of one night: minute files -> one labelled row a frame.
+
+Minute files are read and reduced to some 10 kB a frame in a pool of threads, in order and a little ahead.
+When a quarter of an hour and the minutes beside it are there, its features and probabilities are computed in
+the same pool and the reduced frames are dropped; only rows of a few hundred bytes a frame stay until the end,
+where the labels are steadied over the whole night. Memory therefore hardly grows with the night, and the
+quarters begin at fixed times, so that results do not depend on the number of threads.
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+
+from pulsaurora.classes import CLASSES
+from pulsaurora.classification.model import load_model
+from pulsaurora.classification.refine import steady
+from pulsaurora.imaging.ephemeris import site_position
+from pulsaurora.imaging.skymap import elevation_mask, optics_elevation
+from pulsaurora.imaging.themis import read_minute
+from pulsaurora.problems import ContractError, Problem
+from pulsaurora.pulsation.reduction import WINDOW_S, Reduced, SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.table import FEATURE_NAMES
+
+CHUNK_MINUTES = 15  # a divisor of 60
+# Files on either side of a chunk that can hold frames of its windows: half a window, and one for jitter.
+MARGIN_MINUTES = int(np.ceil(WINDOW_S / 2 / 60)) + 1
+CHUNKS_AT_ONCE = 4
+
+# A frame later than this many usual cadences after the one before has a gap before it.
+_GAP = 1.5
+_FEW_SAMPLES = 0.5  # of the frames that a whole window holds
+
+
+@dataclass(slots=True)
+class LabelledNight:
+    """What was found out about each frame of a night.
+
+    Attributes
+    ----------
+    table : dict of str to ndarray of shape (n_frames,)
+        In time order: `time`, `label` and `confidence` (steadied over time), `raw_label` (of the model
+        alone), the steadied probability of each class under its name, the model's under `raw_` and its
+        name, `quality` (names of what touched the frame, joined by `;`) and every feature.
+    problems : list of Problem
+        Each input that could not be used as it is, once, by path.
+    """
+
+    table: dict
+    problems: list
+
+    def __len__(self):
+        return len(self.table["time"])
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Frames of a file or of a chunk; `reduced` or `features` according to how far they have come."""
+
+    name: str
+    times: np.ndarray
+    quality: list
+    problems: list = field(default_factory=list)
+    probabilities: np.ndarray | None = None
+    reduced: Reduced | None = None
+    features: np.ndarray | None = None
+    position: tuple | None = None
+
+
+def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=None):
+    """Label every frame of a night.
+
+    Parameters
+    ----------
+    night : archive.layout.Night
+    model : Model
+    pool : concurrent.futures.Executor
+        Threads that do the work; may be shared between nights.
+    elevation : ndarray of shape (256, 256), degrees, optional
+        Elevation of each pixel from a skymap; from the optics' own radius when not given.
+    on_minutes : callable, optional
+        Called with the number of minute files finished since the last call.
+    stop : threading.Event, optional
+        When set, the night is given up with KeyboardInterrupt.
+
+    Returns
+    -------
+    LabelledNight
+    """
+    minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
+    grid = SkyGrid(elevation)
+    visible = elevation_mask(optics_elevation() if elevation is None else elevation)
+    position = _Position(night.site)
+
+    def read(minute):
+        return _read(minute, model, grid, visible)
+
+    def compute(files, own, latitude, longitude):
+        return _compute(files, own, model, latitude, longitude)
+
+    done = list(_in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
+    return _finish(done, [str(minute.alternatives[0]) for minute in minutes[:1]])
+
+
+def classify_frames(images, times, site=None, model=None, *, latitude=None, longitude=None, elevation=None):
+    """Label frames that are held as arrays.
+
+    Parameters
+    ----------
+    images : ndarray of uint16, shape (n_frames, 256, 256), counts
+        In file orientation: row 0 is the first row of the file. Other square sizes of 128 pixels and more
+        that are multiples of 64 work with a `features` model.
+    times : array-like of datetime64, shape (n_frames,)
+        UTC, in any order, no two alike.
+    site : str, optional
+        Such as `gill`; tells where sun and moon stand. Without it and a position the sky is taken as dark.
+    model : Model or path-like, optional
+        The model that comes with pulsaurora when not given.
+    latitude, longitude : float, degrees north and east, optional
+        Of the site, in place of what is known of it.
+    elevation : ndarray of the shape of one image, degrees, optional
+        Elevation of each pixel from a skymap; from the optics' own radius when not given.
+
+    Returns
+    -------
+    DataFrame
+        One row a frame in time order: `time`, `label` (categorical), `confidence`, and the probability of
+        each class, all steadied over time.
+
+    Raises
+    ------
+    ContractError
+        If the arrays do not fit each other, or the model does not fit this version.
+    """
+    import pandas as pd
+
+    if model is None or not hasattr(model, "predict"):
+        model = load_model(model)
+    images = np.asarray(images)
+    times = np.asarray(times, "datetime64[us]")
+    if images.ndim != 3 or times.shape != images.shape[:1]:
+        raise ContractError(
+            f"expected images (n_frames, rows, columns) and as many times, got shapes {images.shape} "
+            f"and {times.shape}"
+        )
+    order = np.argsort(times, kind="stable")
+    times = times[order]
+    if np.isnat(times).any() or (times[1:] == times[:-1]).any():
+        raise ContractError("every frame needs a time of its own; some have none or share one")
+    if latitude is None or longitude is None:
+        latitude, longitude = (site_position(site) if site else None) or (None, None)
+    grid = SkyGrid(elevation, images.shape[1:])
+    if model.kind == "image":
+        visible = elevation_mask(optics_elevation() if elevation is None else elevation)
+        probabilities = model.predict_images(images[order], visible)
+    else:
+        if len(images) and (order != np.arange(len(order))).any():
+            images = images[order]
+        rows = window_features(reduce_frames(images, times, grid), None, latitude, longitude)
+        probabilities = model.predict(rows)
+    steadied = steady(probabilities, times)
+    return pd.DataFrame(
+        {
+            "time": times,
+            "label": pd.Categorical.from_codes(steadied.argmax(axis=1), categories=CLASSES),
+            "confidence": steadied.max(axis=1),
+            **dict(zip(CLASSES, steadied.T, strict=True)),
+        }
+    )
+
+
+class _Position:
+    """Where the site is: as its files say (the first that does), else as the table of sites does."""
+
+    def __init__(self, site):
+        self.known = site_position(site) or (None, None)
+        self._from_file = False
+
+    def learn(self, latitude, longitude):
+        if not self._from_file:
+            self.known = (latitude, longitude)
+            self._from_file = True
+
+
+def _in_chunks(pool, minutes, read, compute, position, on_minutes, stop):
+    """Read all minutes and compute all chunks in `pool`; yield what comes out, in order."""
+    stamps = [60 * minute.hour + minute.minute for minute in minutes]
+    chunks = [
+        (key * CHUNK_MINUTES, [index for index, _ in members])
+        for key, members in groupby(enumerate(stamps), lambda pair: pair[1] // CHUNK_MINUTES)
+    ]
+    reading, computing, n_submitted = {}, deque(), 0
+    try:
+        for number, (start, own) in enumerate(chunks):
+            low = np.searchsorted(stamps, start - MARGIN_MINUTES)
+            high = np.searchsorted(stamps, start + CHUNK_MINUTES + MARGIN_MINUTES)
+            # The next chunk's files are queued before this one's are waited for: no thread runs dry.
+            following = chunks[min(number + 1, len(chunks) - 1)][1][-1] + 1 + MARGIN_MINUTES
+            while n_submitted < min(max(following, high), len(minutes)):
+                reading[n_submitted] = pool.submit(read, minutes[n_submitted])
+                n_submitted += 1
+            files = []
+            for index in range(low, high):
+                files.append(_result(reading[index], stop))
+                if files[-1].position:
+                    position.learn(*files[-1].position)
+            computing.append(pool.submit(compute, files, range(own[0] - low, own[-1] + 1 - low), *position.known))
+            del files
+            if on_minutes:
+                on_minutes(len(own))
+            kept = np.searchsorted(stamps, start + CHUNK_MINUTES - MARGIN_MINUTES)
+            for index in [index for index in reading if index < kept]:
+                del reading[index]
+            while len(computing) >= CHUNKS_AT_ONCE:
+                yield _result(computing.popleft(), stop)
+        while computing:
+            yield _result(computing.popleft(), stop)
+    finally:
+        for future in (*reading.values(), *computing):
+            future.cancel()
+
+
+def _result(future, stop):
+    if stop.is_set():
+        raise KeyboardInterrupt
+    return future.result()
+
+
+def _read(minute, model, grid, visible):
+    """Read one minute and drop its pixels."""
+    frames = read_minute(minute.alternatives, metadata=False)
+    rows = _Rows(
+        name=str(minute.alternatives[0]),
+        times=frames.times,
+        quality=frames.quality,
+        problems=frames.problems,
+        reduced=reduce_frames(frames.images, frames.times, grid),
+        position=None if None in (frames.latitude, frames.longitude) else (frames.latitude, frames.longitude),
+    )
+    if model.kind == "image":
+        rows.probabilities = model.predict_images(frames.images, visible)
+    return rows
+
+
+def _compute(files, own, model, latitude, longitude):
+    """Features and probabilities of the frames of `files[own]`, in time order."""
+    reduced = Reduced.concatenate([file.reduced for file in files])
+    quality = [flags for file in files for flags in file.quality]
+    source = np.repeat(np.arange(len(files)), [len(file.times) for file in files])
+    order, problems = _order(reduced.times, quality, source, [file.name for file in files], own)
+    if order is not None:
+        reduced, source = reduced[order], source[order]
+        quality = [quality[index] for index in order.tolist()]
+    mine = np.flatnonzero((source >= own.start) & (source < own.stop))
+    inner = slice(mine[0], mine[-1] + 1) if mine.size else slice(0, 0)
+    features = window_features(reduced, inner, latitude, longitude)
+    if inner.stop - inner.start > mine.size:  # clocks that overlap put frames of other files in between
+        features = features[mine - inner.start]
+    if model.kind == "image":
+        probabilities = np.concatenate([file.probabilities for file in files])
+        probabilities = probabilities[mine if order is None else order[mine]]
+    else:
+        probabilities = model.predict(features)
+    for file in files[own.start : own.stop]:
+        problems.extend(file.problems)
+    return _Rows(
+        name="",
+        times=reduced.times[mine],
+        quality=[quality[index] for index in mine.tolist()],
+        problems=problems,
+        probabilities=probabilities,
+        features=features,
+    )
+
+
+def _order(times, quality, source, names, own=None):
+    """Return the order that puts frames in time, one frame a time, and what was dropped; None if it is so.
+
+    Of frames with one time the least touched is kept, then the one of the earlier file.
+    """
+    if times.size < 2 or (times[1:] > times[:-1]).all():
+        return None, []
+    order = np.lexsort((np.arange(times.size), [len(flags) for flags in quality], times))
+    again = np.zeros(times.size, bool)
+    again[1:] = times[order][1:] == times[order][:-1]
+    kept = order[np.flatnonzero(~again)[np.cumsum(~again) - 1]]
+    problems = []
+    for file in np.unique(source[order[again]]).tolist():
+        theirs = again & (source[order] == file)
+        for index in kept[theirs].tolist():
+            if "duplicate_dropped" not in quality[index]:
+                quality[index] = (*quality[index], "duplicate_dropped")
+        if own is None or file in own:
+            other = names[source[kept[theirs][0]]]
+            reason = f"{theirs.sum()} frames have the times of frames in {other}: dropped"
+            problems.append(Problem(names[file], reason, int((source == file).sum() - theirs.sum())))
+    return order[~again], problems
+
+
+def _finish(chunks, names):
+    """Join the chunks, steady the labels over the night and name what touched each frame."""
+    if not chunks:
+        chunks = [
+            _Rows(
+                "",
+                np.empty(0, "datetime64[us]"),
+                [],
+                probabilities=np.empty((0, len(CLASSES)), np.float32),
+                features=np.empty((0, len(FEATURE_NAMES)), np.float32),
+            )
+        ]
+    times = np.concatenate([chunk.times for chunk in chunks])
+    raw = np.concatenate([chunk.probabilities for chunk in chunks])
+    features = np.concatenate([chunk.features for chunk in chunks])
+    quality = [flags for chunk in chunks for flags in chunk.quality]
+    problems = [problem for chunk in chunks for problem in chunk.problems]
+    # A clock that was set back puts frames of distant files in one another's time.
+    order, dropped = _order(times, quality, np.zeros(times.size, int), names)
+    if order is not None:
+        times, raw, features = times[order], raw[order], features[order]
+        quality = [quality[index] for index in order.tolist()]
+        problems += dropped
+    steadied = steady(raw, times)
+    table = {
+        "time": times,
+        "label": steadied.argmax(axis=1).astype(np.int8),
+        "confidence": steadied.max(axis=1),
+        "raw_label": np.nan_to_num(raw, nan=-1.0).argmax(axis=1).astype(np.int8),
+    }
+    table |= dict(zip(CLASSES, steadied.T, strict=True))
+    table |= {f"raw_{name}": column for name, column in zip(CLASSES, raw.T, strict=True)}
+    table["quality"] = _quality(times, features, quality)
+    table |= dict(zip(FEATURE_NAMES, features.T, strict=True))
+    problems = sorted(dict.fromkeys(problems), key=lambda problem: (problem.path, problem.reason))
+    return LabelledNight(table, problems)
+
+
+def _quality(times, features, touched):
+    """Return, as text, what the reader says touched each frame and what its neighbours and the sun do."""
+    gaps = np.diff(times).astype(np.float64)
+    late = np.zeros(times.size, bool)
+    if gaps.size:
+        late[1:] = gaps > _GAP * np.median(gaps)
+    found = {
+        "gap_before": late,
+        "few_samples": features[:, FEATURE_NAMES.index("window_filled")] < _FEW_SAMPLES,
+        "sun_up": features[:, FEATURE_NAMES.index("sun_elevation")] > 0,
+    }
+    codes = sum(flag.astype(np.int64) << bit for bit, flag in enumerate(found.values()))
+    texts = [
+        ";".join(name for bit, name in enumerate(found) if code >> bit & 1) for code in range(1 << len(found))
+    ]
+    quality = np.array(texts, object)[codes]
+    for index in [index for index, flags in enumerate(touched) if flags]:
+        quality[index] = ";".join((*touched[index], *filter(None, [quality[index]])))
+    return quality
