@@ -206,7 +206,8 @@ def _in_chunks(pool, minutes, read, compute, position, on_minutes, stop):
                 files.append(_result(reading[index], stop))
                 if files[-1].position:
                     position.learn(*files[-1].position)
-            computing.append(pool.submit(compute, files, range(own[0] - low, own[-1] + 1 - low), *position.known))
+            mine = range(own[0] - low, own[-1] + 1 - low)
+            computing.append(pool.submit(compute, files, mine, *position.known))
             del files
             if on_minutes:
                 on_minutes(len(own))

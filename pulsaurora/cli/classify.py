@@ -1,11 +1,25 @@
 """`pulsaurora classify`: label every frame of the nights asked for."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pulsaurora.cli.options import End, Out, Overwrite, Sites, Start, Stream0, Workers
+from pulsaurora.cli import log
+from pulsaurora.cli.options import (
+    End,
+    Out,
+    Overwrite,
+    Sites,
+    Start,
+    Stream0,
+    Workers,
+    existing_folder,
+    parse_dates,
+    parse_sites,
+)
+from pulsaurora.problems import UsageError
 
 
 def command(
@@ -27,4 +41,23 @@ def command(
     all probabilities and features. Nights already done with the same files, model and version are left as
     they are. What could not be read is listed in OUT/problems.csv.
     """
-    raise NotImplementedError
+    first, last = parse_dates(start, end)
+    sites = parse_sites(sites)
+    existing_folder(stream0, "--stream0")
+    path = log.start("classify")
+    from pulsaurora.classification.batch import PROBLEMS_NAME, classify_nights
+
+    with log.progress("classifying", total=(last - first).days + 1) as advance:
+        result = classify_nights(stream0, out, first, last, sites, workers, model, overwrite, advance)
+    if not result.nights and not result.problems:
+        raise UsageError(f"no frames of {start} to {end} under {stream0}; is it the root of a stream0 tree?")
+    counts = Counter(night.status for night in result.nights)
+    said = [f"{counts[status]} nights {status}" for status in ("done", "skipped", "failed") if counts[status]]
+    typer.echo(f"{', '.join(said) or 'no nights'} under {out}")
+    if result.n_problems:
+        typer.echo(f"{result.n_problems} problems, listed in {out / PROBLEMS_NAME}", err=True)
+    if path:
+        typer.echo(f"log: {path}", err=True)
+    if result.n_failed:
+        return 1
+    return 3 if result.n_problems else 0

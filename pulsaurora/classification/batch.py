@@ -1,0 +1,438 @@
+"""Many nights: which are to be done, doing them, and what was wrong with their inputs.
+
+A night is one task: a small description that can be sent to another thread, process or machine, which needs
+nothing but the archive's folder and the output folder. A night that is done already (same files, same model,
+same version) is left as it is, so a batch that was stopped goes on where it was.
+"""
+
+import csv
+import datetime
+import hashlib
+import logging
+import os
+import re
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pulsaurora import __version__
+from pulsaurora.archive.files import whole_file
+from pulsaurora.archive.layout import Night, find_nights
+from pulsaurora.archive.tables import (
+    classification_path,
+    parquet_path,
+    read_about,
+    read_problems,
+    write_classifications,
+)
+from pulsaurora.classes import CLASSES
+from pulsaurora.classification.model import load_model
+from pulsaurora.classification.night import classify_night
+from pulsaurora.imaging.skymap import find_skymap, read_skymap
+from pulsaurora.problems import Problem, PulsauroraError, UsageError
+
+PROBLEMS_NAME = "problems.csv"
+PROBLEMS_HEADER = ("path", "reason", "n_frames_kept", "night")
+NIGHTS_AT_ONCE = 2  # the next is read while the last is written
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NightTask:
+    """One night to be classified: all that whoever does it must know.
+
+    Attributes
+    ----------
+    night : Night
+    stream0 : Path
+        Root of the archive; skymaps are looked for there, beside it and in the night's own folder.
+    out : Path
+    model : Path or None
+        None is the model that comes with pulsaurora.
+    overwrite : bool
+        Whether to do again what is done.
+    """
+
+    night: Night
+    stream0: Path
+    out: Path
+    model: Path | None = None
+    overwrite: bool = False
+
+    @property
+    def name(self):
+        return f"{self.night.date:%Y%m%d}_{self.night.site}_{self.night.imager}"
+
+    @property
+    def path(self):
+        """The classification file that is to be there."""
+        return classification_path(self.out, self.night.site, self.night.imager, self.night.date)
+
+
+@dataclass(slots=True)
+class NightResult:
+    """What became of one night.
+
+    Attributes
+    ----------
+    name : str
+        `YYYYMMDD_SITE_IMAGER`.
+    status : str
+        `done`, `skipped` (was done already) or `failed`.
+    path : Path
+        The classification file.
+    n_frames : int
+    n_labels : dict of str to int
+        Frames of each class.
+    problems : list of Problem
+    seconds : float
+    error : str
+        Why it failed.
+    """
+
+    name: str
+    status: str
+    path: Path
+    n_frames: int = 0
+    n_labels: dict = field(default_factory=dict)
+    problems: list = field(default_factory=list)
+    seconds: float = 0.0
+    error: str = ""
+
+    def __str__(self):
+        said = f"{self.name}: "
+        if self.status == "failed":
+            return f"{said}failed: {self.error}"
+        if self.status == "skipped":
+            said += "done already"
+        else:
+            labels = ", ".join(f"{count} {name}" for name, count in self.n_labels.items() if count)
+            rate = self.n_frames / max(self.seconds, 1e-9)
+            said += f"{self.n_frames} frames" + (f" ({labels})" if labels else "")
+            said += f", {self.seconds:.2f} s, {rate:.0f} frames/s"
+        return said + (f", {len(self.problems)} problems" if self.problems else "")
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """What became of a batch: `nights`, and the problems found when listing them."""
+
+    nights: list
+    problems: list
+
+    @property
+    def n_problems(self):
+        return len(self.problems) + sum(len(night.problems) for night in self.nights)
+
+    @property
+    def n_failed(self):
+        return sum(night.status == "failed" for night in self.nights)
+
+
+def list_tasks(stream0, out, start, end, sites=None, model=None, overwrite=False, problems=None):
+    """List what a batch has to do, a date at a time.
+
+    Parameters
+    ----------
+    stream0, out : path-like
+        Root of the archive's files, and of the classification files.
+    start, end : datetime.date
+        Both included.
+    sites : list of str, optional
+        All sites when not given.
+    model : path-like, optional
+    overwrite : bool
+    problems : list, optional
+        What lies in the archive and is no part of it is appended, each once.
+
+    Yields
+    ------
+    list of NightTask
+        Those of one date, by site and imager; a date without any gives an empty list. Years of nights have
+        millions of files, so they are not listed all at once.
+    """
+    stream0, out = Path(stream0), Path(out)
+    model = None if model is None else Path(model)
+    told = set()
+    for day in range((end - start).days + 1):
+        date = start + datetime.timedelta(days=day)
+        nights, found = find_nights(stream0, date, date, sites)
+        if problems is not None:
+            problems.extend(problem for problem in dict.fromkeys(found) if problem not in told)
+            told.update(found)
+        yield [NightTask(night, stream0, out, model, overwrite) for night in nights]
+
+
+def classify_nights(
+    stream0, out, start, end, sites=None, workers=None, model=None, overwrite=False, watch=None
+):
+    """Label every frame of every night from `start` to `end`.
+
+    Parameters
+    ----------
+    stream0, out, start, end, sites, model, overwrite
+        As for `list_tasks`.
+    workers : int, optional
+        Threads; as many as this process may use cores when not given.
+    watch : callable, optional
+        Called with the part of a day that was finished since the last call, from any thread.
+
+    Returns
+    -------
+    BatchResult
+
+    Raises
+    ------
+    UsageError
+        If a folder is missing or cannot be written.
+    ContractError
+        If the model cannot be used.
+    """
+    loaded = load_model(model)
+    if not Path(stream0).is_dir():
+        raise UsageError(f"{stream0}: is not a folder, expected the root of a stream0 tree")
+    _check_writable(out)
+    listed, results = [], []
+    days = list_tasks(stream0, out, start, end, sites, model, overwrite, listed)
+    try:
+        for result in run_here(days, loaded, workers or n_cores(), watch):
+            results.append(result)
+            report(result)
+    finally:
+        listed = list(dict.fromkeys(listed))
+        here = [(problem, "") for problem in listed]
+        here += [(problem, result.name) for result in results for problem in result.problems]
+        done = [result.name for result in results if result.status != "failed"]
+        update_problems(out, here, done, stream0, start, end, sites)
+    for problem in listed:
+        _log.warning("%s", problem)
+    return BatchResult(results, listed)
+
+
+def run_here(days, model, workers, watch=None):
+    """Run the tasks of each day in threads of this process; yield their results in order.
+
+    All nights share `workers` threads. Two are under way at once, so that there is something to compute
+    while the last minutes of one are finished and its files are written.
+    """
+    stop = threading.Event()
+    with ThreadPoolExecutor(workers, "pulsaurora") as pool, ThreadPoolExecutor(NIGHTS_AT_ONCE) as lanes:
+        futures = deque()
+        try:
+            for tasks in days:
+                advance = _share(watch, sum(task.night.n_minutes for task in tasks))
+                for task in tasks:
+                    futures.append(lanes.submit(run_task, task, model, pool, advance, stop))
+                    if len(futures) > NIGHTS_AT_ONCE:
+                        yield futures.popleft().result()
+            while futures:
+                yield futures.popleft().result()
+        finally:
+            stop.set()
+            for future in futures:
+                future.cancel()
+
+
+def _share(watch, total):
+    """Return a function that tells `watch` what part of a day some minutes are."""
+    if watch is None:
+        return None
+    if not total:
+        watch(1.0)
+    return lambda n_minutes: watch(n_minutes / total)
+
+
+def run_task(task, model=None, pool=None, advance=None, stop=None):
+    """Classify one night unless it is done already; never raises for what is wrong with it.
+
+    Parameters
+    ----------
+    task : NightTask
+    model : Model, optional
+        As loaded from `task.model`; loaded here when not given.
+    pool : concurrent.futures.Executor, optional
+        Threads to use; those of a pool of its own when not given.
+    advance, stop
+        As `on_minutes` and `stop` of `classify_night`.
+
+    Returns
+    -------
+    NightResult
+    """
+    if pool is None:
+        with ThreadPoolExecutor(n_cores()) as pool:
+            return run_task(task, model, pool, advance, stop)
+    began = time.perf_counter()
+    n_counted = 0
+
+    def count(n):
+        nonlocal n_counted
+        n_counted += n
+        if advance:
+            advance(n)
+
+    try:
+        model = load_model(task.model) if model is None else model
+        result = _run(task, model, pool, count, stop)
+    except Exception as error:
+        # Whatever is wrong with one night, the others are to be done: it is told, and the batch fails at
+        # its end.
+        _log.debug("%s failed", task.name, exc_info=True)
+        known = isinstance(error, (OSError, PulsauroraError))
+        said = str(error) if known else f"{type(error).__name__}: {error}"
+        problem = Problem(str(task.path), f"not made: {said}")
+        result = NightResult(task.name, "failed", task.path, problems=[problem], error=said)
+    count(task.night.n_minutes - n_counted)
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def _run(task, model, pool, count, stop):
+    night = task.night
+    skymap_path = _skymap_path(task)
+    about = {
+        "version": __version__,
+        "model": model.sha256,
+        "inputs": fingerprint(night, skymap_path),
+    }
+    if not task.overwrite and (problems := _done(task.path, about)) is not None:
+        return NightResult(task.name, "skipped", task.path, problems=problems)
+    elevation, problems = None, []
+    if skymap_path is not None:
+        try:
+            elevation = read_skymap(skymap_path).elevation
+        except PulsauroraError as error:
+            problems.append(Problem(str(skymap_path), f"{error}; the optics' own radius is used instead"))
+    labelled = classify_night(night, model, pool, elevation, count, stop)
+    problems += labelled.problems
+    write_classifications(task.path, labelled.table, about, problems)
+    counts = np.bincount(labelled.table["label"], minlength=len(CLASSES)).tolist()
+    return NightResult(
+        task.name, "done", task.path, len(labelled), dict(zip(CLASSES, counts, strict=True)), problems
+    )
+
+
+def _done(path, about):
+    """Return the problems of a night that was classified from the same inputs, else None."""
+    if not parquet_path(path).is_file() or not read_about(path).items() >= about.items():
+        return None
+    return read_problems(path)
+
+
+def _skymap_path(task):
+    night = task.night
+    for folder in (*night.folders, task.stream0, task.stream0.parent):
+        if found := find_skymap(folder, night.site, night.date):
+            return found
+    return None
+
+
+def fingerprint(night, *others):
+    """Return a digest of the names and sizes of all files that a night is made of.
+
+    Parameters
+    ----------
+    night : Night
+    *others : Path or None
+        Further files that decide what comes out.
+    """
+    paths = [path for minutes in night.hours.values() for minute in minutes for path in minute.alternatives]
+    lines = []
+    for path in (*paths, *filter(None, others)):
+        try:
+            size = os.stat(path).st_size
+        except OSError:
+            size = -1
+        lines.append(f"{os.fsencode(path.name).hex()} {size}")
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def report(result):
+    """Log what became of a night: one line, and one for each of its problems."""
+    for problem in result.problems if result.status == "done" else ():
+        _log.warning("%s", problem)
+    _log.log(logging.ERROR if result.status == "failed" else logging.INFO, "%s", result)
+
+
+def n_cores():
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _check_writable(out):
+    try:
+        with whole_file(Path(out) / PROBLEMS_NAME) as passing:
+            passing.touch()
+            raise _Tried
+    except _Tried:
+        pass
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written: {error.strerror or error}") from None
+
+
+class _Tried(Exception):
+    """Ends an attempt to write, leaving nothing behind."""
+
+
+def update_problems(out, problems, nights, stream0, start, end, sites=None):
+    """Bring the table of problems up to date with what a batch found.
+
+    Rows of nights outside this batch stay; there is one row a problem, ordered by night, path and reason.
+
+    Parameters
+    ----------
+    out : path-like
+        Holds `problems.csv`.
+    problems : list of (Problem, str)
+        Each with the name of its night, or an empty string for what was found listing the archive.
+    nights : list of str
+        Names of the nights that were looked at.
+    stream0, start, end, sites
+        What was listed.
+    """
+    path = Path(out) / PROBLEMS_NAME
+    looked_at = set(nights)
+    rows = {
+        row
+        for row in _read_rows(path)
+        if row[3] not in looked_at and not _is_listed(row, stream0, start, end, sites)
+    }
+    rows |= {(problem.path, problem.reason, str(problem.n_frames_kept), night) for problem, night in problems}
+    if not rows and not path.exists():
+        return
+    with whole_file(path) as passing, open(passing, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(PROBLEMS_HEADER)
+        writer.writerows(sorted(rows, key=lambda row: (row[3], row[0], row[1], row[2])))
+
+
+def _read_rows(path):
+    try:
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            reader = csv.reader(file)
+            next(reader, None)
+            return [tuple(row) for row in reader if len(row) == len(PROBLEMS_HEADER)]
+    except (OSError, csv.Error):
+        return []
+
+
+def _is_listed(row, stream0, start, end, sites):
+    """Tell whether a problem found by listing lies in what this batch has listed again."""
+    path, night = row[0], row[3]
+    if night or not path.startswith(str(stream0)):
+        return False
+    inside = path[len(str(stream0)) :]
+    date = re.search(r"(\d{4})[/\\-](\d\d)[/\\-](\d\d)", inside)
+    if date is None:
+        return True
+    if not f"{start:%Y%m%d}" <= "".join(date.groups()) <= f"{end:%Y%m%d}":
+        return False
+    return sites is None or any(re.search(rf"[/\\]{site}[_/\\]", inside) for site in sites)
