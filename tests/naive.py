@@ -68,3 +68,46 @@ def steady_posterior(evidence, gaps_s, rate, prior):
 def steady_path(evidence, gaps_s, rate, prior):
     """Weight of every sequence of classes, as a dictionary."""
     return dict(_chain_weights(evidence, gaps_s, rate, prior))
+
+
+def clahe(image, clip_limit, tiles, scale):
+    """CLAHE of one uint16 image over 65,536 bins, then 8 bits (16 bits where scale is None)."""
+    f32 = np.float32
+    rows, columns = image.shape
+    across, down = tiles
+    padded = image
+    if rows % down or columns % across:
+        padded = np.pad(image, ((0, down - rows % down), (0, across - columns % across)), "reflect")
+    height, width = padded.shape[0] // down, padded.shape[1] // across
+    tables = {}
+    for ty, tx in itertools.product(range(down), range(across)):
+        tile = padded[ty * height : (ty + 1) * height, tx * width : (tx + 1) * width]
+        bins = np.bincount(tile.ravel(), minlength=65536)
+        if clip_limit > 0:
+            kept = np.minimum(bins, max(int(clip_limit * tile.size / 65536), 1))
+            clipped = tile.size - kept.sum()
+            bins = kept + clipped // 65536
+            left = clipped % 65536
+            if left:
+                step = max(65536 // left, 1)
+                bins[: left * step : step] += 1
+        tables[ty, tx] = bins.cumsum().astype(f32) * (f32(65535) / f32(tile.size))
+    out = np.zeros(image.shape, np.uint16 if scale is None else np.uint8)
+    for y, x in itertools.product(range(rows), range(columns)):
+        at_y = f32(y) * (f32(1) / f32(height)) - f32(0.5)
+        at_x = f32(x) * (f32(1) / f32(width)) - f32(0.5)
+        y1, x1 = math.floor(at_y), math.floor(at_x)
+        low, right = at_y - f32(y1), at_x - f32(x1)
+        t, b = max(y1, 0), min(y1 + 1, down - 1)
+        l, r = max(x1, 0), min(x1 + 1, across - 1)  # noqa: E741
+        corners = (tables[corner][image[y, x]] for corner in ((t, l), (t, r), (b, l), (b, r)))
+        tl, tr, bl, br = (f32(round_half_even(value)) for value in corners)
+        upper = (tl * (f32(1) - right) + tr * right) * (f32(1) - low)
+        lower = (bl * (f32(1) - right) + br * right) * low
+        value = round_half_even(upper + lower)
+        out[y, x] = value if scale is None else min(round_half_even(f32(value) * f32(scale)), 255)
+    return out
+
+
+def round_half_even(value):
+    return round(float(value))
