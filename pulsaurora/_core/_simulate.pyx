@@ -184,7 +184,8 @@ def add_arcs(float[::1] out, const float[::1] x, const float[::1] y,
     stretch, weight : float32 (n_heights,)
         Height over the height of x and y, and the share of the light emitted there.
     lean_east, lean_north : float, km per unit of (stretch - 1)
-        Where the field line leans with height: what makes rays converge on the magnetic zenith.
+        How far a field line's foot lies from the point below what is seen at that height: what makes rays
+        converge on the magnetic zenith.
     warp_east, warp_north : float32 (size, size)
         A displacement field, `warp` km strong, that folds the arcs.
     centre, north, south : float32 (n_arcs,), km
@@ -197,6 +198,12 @@ def add_arcs(float[::1] out, const float[::1] x, const float[::1] y,
     cdef float m00 = mapping[0], m01 = mapping[1], u0 = mapping[2]
     cdef float m10 = mapping[3], m11 = mapping[4], v0 = mapping[5]
     cdef float east, north_km, moved_e, moved_n, u, v, s, d, q, along, total
+    cdef float nearest = 1e30, farthest = -1e30
+    for a in range(n_a):  # beyond these no arc reaches
+        for k in range(last + 2):
+            d = centre[a] + shape[a, k]
+            nearest = min(nearest, d - <float>3.2 * south[a])
+            farthest = max(farthest, d + <float>3.2 * north[a])
     with nogil:
         for i in range(n):
             moved_e = 0
@@ -212,6 +219,8 @@ def add_arcs(float[::1] out, const float[::1] x, const float[::1] y,
                 north_km = y[i] * stretch[h] + lean_north * (stretch[h] - 1) + moved_n
                 along = (east * cosine + north_km * sine - s_start) * per_step
                 d = north_km * cosine - east * sine
+                if d < nearest or d > farthest:
+                    continue
                 k = <int>floorf(along)
                 if k < 0:
                     k = 0

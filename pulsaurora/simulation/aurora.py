@@ -31,9 +31,15 @@ class Diffuse:
         self.structure = rng.uniform(0, 0.6) * chance(rng, 0.75) if structure is None else structure
         km = log_uniform(rng, 15, 300)
         cell = float(np.clip(km / 8, 1.5, 8))
-        field = texture(rng, km / cell, 256, stretch=log_uniform(rng, 1, 4), angle=rng.uniform(0, np.pi))
+        along = log_uniform(rng, 1, 4), rng.uniform(0, np.pi)
+        if chance(rng, 0.6):
+            field = texture(
+                rng, 3 * km / cell, 256, None, rng.uniform(2.2, 3.6), stretch=along[0], angle=along[1]
+            )
+        else:
+            field = texture(rng, km / cell, 256, rng.uniform(0.4, 0.9), stretch=along[0], angle=along[1])
         if black:
-            field = -np.clip(field - 0.8, 0, None) * 3
+            field = -np.clip(field - 0.6, 0, None) * rng.uniform(0.5, 2)
         self.texture = np.clip(field, -2.5, 2.5)
         speed = log_uniform(rng, 0.02, 0.6) * rng.choice([-1, 1])
         self.mapping = Mapping(rng, 1 / cell, 256, (speed, speed * rng.normal(0, 0.3)))
@@ -116,8 +122,8 @@ class Arcs:
             )
             for _ in range(n)
         ]
-        bend = rng.uniform(0, 60) + 40 * activity
-        self.shape = np.stack([_wavy(rng, bend) for _ in range(n)]).astype(np.float32)
+        bend = 0.0 if chance(rng, 0.2) and activity < 0.3 else rng.uniform(0, 50) + 30 * activity
+        self.shape = np.stack([_wavy(rng, bend, activity) for _ in range(n)]).astype(np.float32)
         self.shape_speed = rng.normal(0, 0.3 + 2 * activity)
         self.lengthwise = np.stack(
             [np.clip(1 + rng.uniform(0, 0.5) * smooth_line(rng, N_ALONG, 200), 0.02, 3) for _ in range(n)]
@@ -135,14 +141,15 @@ class Arcs:
         weight = np.exp(-np.linspace(0, rng.uniform(1, 2.5), n_heights))
         self.weight = (weight / weight.sum()).astype(np.float32)
         dip = rng.uniform(0.14, 0.28) * 110
-        self.lean = rng.normal(0, 4), -dip
+        self.lean = rng.normal(0, 4), dip
         self.warp = Wander(rng, 0, 0)
         self.fields = None
         if activity > 0.15:
             km = log_uniform(rng, 60, 250)
             cell = km / 16
-            self.fields = texture(rng, 16, 128), texture(rng, 16, 128)
-            self.warp = Wander(rng, activity * km * rng.uniform(0.15, 0.5), activity * km * 0.15, 40, 300)
+            self.fields = tuple(texture(rng, 16, 128, spread=0.45, stretch=1.6) for _ in range(2))
+            # Above a sixth of its wavelength the displacement tears arcs into islands.
+            self.warp = Wander(rng, activity * km * rng.uniform(0.04, 0.2), activity * km * 0.06, 40, 300)
             flow = log_uniform(rng, 0.1, 0.5 + 3 * activity)
             self.mapping = Mapping(
                 rng, 1 / cell, 128, (flow * rng.choice([-1, 1]), flow * rng.normal(0, 0.3))
@@ -196,12 +203,14 @@ def _rolled2(lines, samples):
     return lines + part * (np.roll(lines, 1, axis=1) - lines)
 
 
-def _wavy(rng, bend):
+def _wavy(rng, bend, activity):
     """Return an arc's displacement along its length: a bow, long waves and short ones."""
     s = (np.arange(N_ALONG) / N_ALONG - 0.5) * 2
-    line = bend * smooth_line(rng, N_ALONG, 300) + 0.3 * bend * smooth_line(rng, N_ALONG, 80)
-    if chance(rng, 0.5):
-        line += rng.uniform(0, 10) * smooth_line(rng, N_ALONG, 25)
+    line = bend * smooth_line(rng, N_ALONG, 300) + (0.08 + 0.25 * activity) * bend * smooth_line(
+        rng, N_ALONG, 100, 0.5
+    )
+    if chance(rng, activity):
+        line += rng.uniform(0, 6) * smooth_line(rng, N_ALONG, 30, 0.4)
     # curvature of the oval; tapered so that the periodic ends meet
     return line - rng.uniform(-150, 150) * s**2
 

@@ -54,6 +54,8 @@ class Camera:
     stray: np.ndarray
     response: np.ndarray
     defects: tuple
+    tile: np.ndarray
+    tile_count: np.ndarray
 
     def project(self, elevation_deg, azimuth_deg):
         """Return the (row, column) where a direction falls, float32; far below the horizon lies outside."""
@@ -141,13 +143,15 @@ def draw_camera(rng):
     high = elevation[seen] > 15
     block = (rows[seen] % 4 == 2) & (cols[seen] % 4 == 2) & high
 
+    tile = rows // 16 * 16 + cols // 16
+
     def flat32(values):
         return np.ascontiguousarray(values, np.float32)
 
     response = np.ones(SHAPE, np.float32)
     if not plain:
-        response += (log_uniform(rng, 1e-3, 6e-3) * rng.standard_normal(SHAPE)).astype(np.float32)
-        response *= np.float32(1) + np.float32(rng.normal(0, 0.0015)) * (cols % 2 * 2 - 1).astype(np.float32)
+        response += (log_uniform(rng, 4e-4, 5e-3) * rng.standard_normal(SHAPE)).astype(np.float32)
+        response *= np.float32(1) + np.float32(rng.normal(0, 0.002)) * (cols % 2 * 2 - 1).astype(np.float32)
     return Camera(
         centre=centre,
         radius=radius,
@@ -181,6 +185,8 @@ def draw_camera(rng):
         stray=_stray(rng, rho, np.arctan2(right, up), plain),
         response=response,
         defects=_defects(rng),
+        tile=tile[seen],
+        tile_count=np.maximum(np.bincount(tile[seen], minlength=256), 1.0),
     )
 
 
@@ -197,7 +203,12 @@ def _vignetting(rng, rho, plain):
         return np.ones_like(rho)
     rho = np.minimum(rho, 1.2)
     strength, corner, power = rng.uniform(0, 0.25), rng.uniform(0, 0.55), rng.uniform(4, 10)
-    return np.clip(1 - strength * rho**2 - corner * rho**power, 0.05, 1)
+    shade = strength * rho**2 + corner * rho**power
+    if chance(rng, 0.5):  # the lens barrel: what the real frames show best, 0.64 of the centre at 0.8 radii
+        shade = strength * rho**2 + rng.uniform(0.1, 0.7) / (
+            1 + np.exp(-(rho - rng.uniform(0.75, 1.0)) / rng.uniform(0.04, 0.12))
+        )
+    return np.clip(1 - shade, 0.05, 1)
 
 
 def _through(rng, elevation, azimuth, plain):
@@ -219,7 +230,7 @@ def _through(rng, elevation, azimuth, plain):
 
 
 def _stray(rng, rho, angle, plain):
-    """Return light scattered in the optics, as a share of the sky's mean: beyond the edge, and rings on it."""
+    """Return light scattered in the optics, as a share of the sky's mean: past the edge, and rings."""
     if plain and chance(rng, 0.7):
         return np.zeros_like(rho, dtype=np.float32)
     halo = rng.uniform(0.02, 0.12) * np.exp(-np.maximum(rho - 1, 0) / rng.uniform(0.1, 0.5))
@@ -250,7 +261,7 @@ def _defects(rng):
 
 
 def soften(image, sigma):
-    """Return a sky pixel image blurred by `sigma` pixels, quickly: at a quarter of the resolution when wide."""
+    """Return an image blurred by `sigma` pixels, at a quarter of the resolution when that is wide."""
     if sigma < 4:
         return gaussian_filter(image, sigma, mode="nearest").astype(np.float32)
     small = image.reshape(64, 4, 64, 4).mean((1, 3))

@@ -3,6 +3,8 @@
 Cloud is a drifting field seen in gnomonic projection, as flat layers are: angular speed is wind over height,
 0.5 to 80 mrad/s at the zenith. Cover is a smooth step of a Gaussian random field about a threshold; kinds
 differ in spectrum, stretch, edge and thickness (stratus, stratocumulus in waves, broken cumulus, cirrus).
+Thick cloud darkens towards the horizon up to as the standard overcast sky does (CIE S 011, Moon and Spencer
+1942), (1 + 2 sin elevation) / 3.
 Cloud hides what is above it and shows what lights it from there, from the side and from below.
 """
 
@@ -34,10 +36,8 @@ class Cloud:
         speed = log_uniform(rng, 5e-4, 0.06)
         heading = rng.uniform(0, 2 * np.pi)
         wind = np.array([np.cos(heading), np.sin(heading)]) * speed
-        size = {"stratus": (0.5, 5), "stratocumulus": (0.2, 1.2), "cumulus": (0.25, 2), "cirrus": (0.4, 3)}[
-            kind
-        ]
-        size = log_uniform(rng, *size)
+        sizes = {"stratus": (0.5, 8), "stratocumulus": (0.2, 2), "cumulus": (0.2, 4), "cirrus": (0.4, 5)}
+        size = log_uniform(rng, *sizes[kind])
         cell = size / 24
         stretch = {
             "stratus": 1.5,
@@ -64,7 +64,8 @@ class Cloud:
         }[kind]
         self.cover = Wander(rng, cover, rng.uniform(0, 0.05), 120, 900)
         self.relief = log_uniform(rng, 0.001, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
-        self.bright = rng.uniform(0.7, 1.3)
+        self.bright = log_uniform(rng, 0.3, 1.3)
+        self.limb = rng.uniform(0, 1)  # 1 is the standard overcast sky, a third as bright at the horizon
 
     def at(self, view, t):
         """Return (opacity, brightness): 0 to 1, and what to multiply white cloud's light by; (n_pixels,)."""
@@ -97,6 +98,7 @@ class Cloud:
             self.relief * self.bright,
         )
         np.maximum(bright, 0.05, out=bright)
+        bright *= (1 + 2 * self.limb * view.direction[2]) / np.float32(1 + 2 * self.limb)
         if self.kind == "stratus" and self.thickness > 0.9:
             opacity = 1 - (1 - opacity) * np.float32(0.3)
         opacity *= np.float32(self.thickness)
@@ -135,8 +137,9 @@ class Dome:
             self.blur, self.hide = log_uniform(rng, 1, 8), hide
         self.flakes = rng.uniform(0, 150) if kind == "snow" and chance(rng, 0.5) else 0.0
         self.hide = self.hide.astype(np.float32)
-        grain = texture(rng, log_uniform(rng, 4, 60), 256)
-        self.veil = (rng.uniform(0.4, 1.1) * (1 + rng.uniform(0, 0.25) * grain)).astype(np.float32)
+        grain = texture(rng, log_uniform(rng, 30, 400), 256, slope=rng.uniform(2.0, 3.8))
+        relief = log_uniform(rng, 0.003, 0.06) if kind in ("fog", "dew") else log_uniform(rng, 0.01, 0.3)
+        self.veil = (rng.uniform(0.4, 1.1) * np.maximum(1 + relief * grain, 0.1)).astype(np.float32)
         self.wander = Wander(rng, 1, rng.uniform(0, 0.03), 60, 600, 0.2)
 
     def apply(self, view, image, t, rng):

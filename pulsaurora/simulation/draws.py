@@ -21,7 +21,7 @@ def choose(rng, weights):
     return names[int(rng.choice(len(names), p=shares / shares.sum()))]
 
 
-def texture(rng, wavelength, size=512, spread=0.6, slope=None, smallest=3.0, stretch=1.0, angle=0.0):
+def texture(rng, wavelength, size=512, spread=0.6, slope=None, smallest=1.5, stretch=1.0, angle=0.0):
     """Draw a periodic Gaussian random field of zero mean and unit variance.
 
     Parameters

@@ -3,7 +3,7 @@
 Sources: sun and moon from imaging.ephemeris; moonlight after Krisciunas and Schaefer (1991, PASP 103, 1033);
 twilight after the surface brightness that Patat et al. (2006, A&A 455, 385) measured; the airglow's rise
 towards the horizon after van Rhijn (as in Leinert et al. 1998, A&AS 127, 1). Counts are those of a camera
-of sensitivity 1 that sees a dark clear zenith (22 mag per square arcsecond) at about 600 counts; a pixel of
+of sensitivity 1 that sees a dark clear zenith (22 mag per square arcsecond) at about 500 counts; a pixel of
 0.75 degrees then collects as much from a star of magnitude 4.65.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.simulation.draws import chance, log_uniform
 
-DARK_SKY = 600.0
+DARK_SKY = 500.0
 _STAR_MAGNITUDE = 4.65
 # Twilight over the dark sky at zenith against the sun's elevation, from the V surface brightness.
 TWILIGHT_DEG = np.array([-90, -18, -16, -14, -12, -10, -8, -6, -4, 0, 90])
@@ -55,6 +55,7 @@ class Heavens:
 
     def __init__(self, start, n_minutes, latitude, longitude):
         self.start = np.datetime64(start, "us")
+        self.latitude, self.longitude = latitude, longitude
         times = self.start + np.arange(-3, n_minutes + 4).astype("timedelta64[m]")
         step = 0.05
         here, north, south, east, west = (
@@ -98,7 +99,7 @@ class Lighting:
     def __init__(self, rng, camera, heavens):
         self.camera, self.heavens = camera, heavens
         self.airglow = DARK_SKY * log_uniform(rng, 0.6, 1.6)
-        self.extinction = rng.uniform(0.1, 0.3)
+        self.extinction = rng.uniform(0.12, 0.3)
         self.glare = log_uniform(rng, 0.3, 3)
         self.lens_flare = rng.uniform(0, 1, 4)
         town = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.05, 5)
@@ -112,8 +113,13 @@ class Lighting:
         self.town_cloud = (self.airglow * 1.6 * town * even).astype(np.float32)
         van_rhijn = np.minimum(camera.path, 4) * camera.transmission
         self.night = (self.airglow * van_rhijn).astype(np.float32)
+        # The Milky Way: a great circle of unresolved stars that turns with the sky.
+        self.galaxy = rng.uniform(0, 2 * np.pi), np.arccos(rng.uniform(-1, 1)), rng.uniform(0, 2 * np.pi)
+        self.galaxy_light = 0.0 if chance(rng, 0.2) else self.airglow * rng.uniform(0.1, 0.6)
+        self.galaxy_width = np.radians(rng.uniform(6, 14))
         self.haze = log_uniform(rng, 1, 40)  # how wide the moon's glow is in cloud, degrees
         self.dull = log_uniform(rng, 0.15, 1.0)  # cloud by night without lights, over the airglow
+        self.deck, self.hazy = log_uniform(rng, 40, 200), log_uniform(rng, 0.15, 3)
         self._key = {}
 
     def at(self, time, sun_moon=None):
@@ -122,9 +128,9 @@ class Lighting:
         Fields are computed each 20 s and interpolated between.
         """
         if sun_moon is not None:
-            key = ("given", sun_moon)
+            key = ("given", sun_moon, int(_days(time) * 1440))
             if key not in self._key:
-                self._key = {key: self._fields(sun_moon)}
+                self._key = {key: self._fields(sun_moon, _days(time))}
             return self._key[key]
         step = np.timedelta64(20_000_000, "us")
         moment = np.datetime64(time, "us")
@@ -132,16 +138,17 @@ class Lighting:
         part = float((moment - np.datetime64(0, "us")) / step - slot)
         for needed in (slot, slot + 1):
             if needed not in self._key:
-                self._key[needed] = self._fields(self.heavens.at(np.datetime64(0, "us") + needed * step))
+                moments = np.datetime64(0, "us") + needed * step
+                self._key[needed] = self._fields(self.heavens.at(moments), _days(moments))
         for old in [k for k in self._key if k not in (slot, slot + 1)]:
             del self._key[old]
         a, b = self._key[slot], self._key[slot + 1]
         part = np.float32(part)
         return tuple(p + part * (q - p) for p, q in zip(a, b, strict=True))
 
-    def _fields(self, where):
+    def _fields(self, where, days):
         camera = self.camera
-        clear = self.night + self.town_clear
+        clear = self.night + self.town_clear + self._milky_way(days)
         cloud = self.town_cloud + np.float32(self.airglow * self.dull)
         level = np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG)
         if level > -1.9:
@@ -158,6 +165,29 @@ class Lighting:
             clear = clear + scattered + disc
             cloud = cloud + veiled
         return clear.astype(np.float32), cloud.astype(np.float32)
+
+    def _milky_way(self, days):
+        """Return the light of the Milky Way's band, which turns once in a sidereal day."""
+        if self.galaxy_light == 0:
+            return 0.0
+        # The pole of its plane, and its brightest point, in a frame that turns about the celestial pole.
+        turn = 2 * np.pi * (days * 1.00273790935 % 1.0) + np.radians(self.heavens.longitude)
+        lat = np.radians(self.heavens.latitude)
+        ra, polar, phase = self.galaxy
+        hour = turn - ra
+        pole = np.array(
+            [
+                -np.sin(polar) * np.sin(hour),
+                np.cos(polar) * np.cos(lat) - np.sin(polar) * np.cos(hour) * np.sin(lat),
+                np.cos(polar) * np.sin(lat) + np.sin(polar) * np.cos(hour) * np.cos(lat),
+            ],
+            np.float32,
+        )
+        d = self.camera.direction
+        off = pole[0] * d[0] + pole[1] * d[1] + pole[2] * d[2]
+        band = np.exp(-((off / np.float32(np.sin(self.galaxy_width))) ** 2))
+        uneven = 0.7 + 0.3 * np.sin(2 * np.radians(self.camera.azimuth) + np.float32(phase + turn))
+        return np.float32(self.galaxy_light) * band * uneven * self.camera.transmission
 
     def moon_power(self, where):
         """Return the moonlight that reaches the ground over that of a full moon at the zenith."""
@@ -176,10 +206,12 @@ class Lighting:
         # Krisciunas and Schaefer's scattering function; 1 at 90 degrees.
         scatter = (10**5.36 * (1.06 + cosine**2) + 10 ** (6.15 - np.minimum(apart, 80) / 40)) / 10**5.51
         column = 1 - 10 ** (-0.4 * self.extinction * np.minimum(camera.airmass, 20))
-        scattered = 22 * self.airglow * power * scatter * column
+        # A full moon at the zenith: 850 nanolambert at 90 degrees through a column of 0.146, where the dark
+        # sky has 54; a cloud deck it lights (0.27 lux, 0.4 of it let through) is 200 dark skies bright.
+        scattered = 138 * self.airglow * power * scatter * column
         slant = 0.4 + 0.6 * np.sin(np.radians(max(where.moon_elevation, 0)))
-        glow = 1 + 1.2 * np.exp(-((apart / (4 * self.haze + 15)) ** 1.2)) + 0.0
-        veiled = 6 * self.airglow * power * slant * glow
+        glow = 1 + self.hazy * np.exp(-((apart / (4 * self.haze + 15)) ** 1.2))
+        veiled = self.deck * self.airglow * power * slant * glow
         size = 1.1 + 1.5 * np.sqrt(power)
         disc = (
             4e5
@@ -238,11 +270,15 @@ class Stars:
 
     def at(self, time, rng):
         """Return (row, col, flux, pixel): float32 places and light, and each one's sky pixel."""
-        slot = int((np.datetime64(time, "us") - np.datetime64(0, "us")) // np.timedelta64(6_000_000, "us"))
+        slot = int((np.datetime64(time, "us") - np.datetime64(0, "us")) // np.timedelta64(12_000_000, "us"))
         if slot != self._slot:
             self._slot = slot
             el, az = _horizontal(
-                self.ra, self.dec, _days(np.datetime64(slot * 6_000_000, "us")), self.latitude, self.longitude
+                self.ra,
+                self.dec,
+                _days(np.datetime64(slot * 12_000_000, "us")),
+                self.latitude,
+                self.longitude,
             )
             up = np.flatnonzero(el > 1)
             row, col = self.camera.project(el[up], az[up])

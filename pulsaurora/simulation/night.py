@@ -239,7 +239,9 @@ def _plan(rng, script, n_minutes, start, lighting, given):
         middle = start + np.timedelta64(int((part.begin + part.end) * 5e5), "us")
         light = _lit_for(rng, NEEDS[part.scene], lighting.heavens.at(middle)) if given else None
         clear, _ = lighting.at(middle, light)
-        background = float(np.median(clear[lighting.camera.sample]))
+        # Aurora does not know of the moon, but scenes are to be seen: their light grows by half as much.
+        above = float(np.median(clear[lighting.camera.sample]))
+        background = float(np.sqrt(above * np.median(lighting.night[lighting.camera.sample])))
         part.scene = build_scene(part.scene, rng, part.end - part.begin + MARGIN_S, background)
         part.scene.light = light
     return parts
@@ -251,7 +253,7 @@ def _lit_for(rng, needs, real):
         return None
     sun, moon, lit = real.sun_elevation, real.moon_elevation, real.moon_lit
     if needs == "twilight":
-        sun = rng.uniform(-9.0, -3)
+        sun = rng.uniform(-11.0, -6)
     elif needs == "dusk":
         sun = rng.uniform(-16, -12.5)
     elif sun > DARK_SUN:

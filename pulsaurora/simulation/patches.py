@@ -206,7 +206,7 @@ def draw_drift(rng):
 
 def draw_region(rng, share=None):
     """Draw where on the sky aurora of a kind occurs: everywhere, a band, or a rounded region; or None."""
-    kind = choose(rng, {"all": 0.35, "band": 0.35, "round": 0.3}) if share is None else share
+    kind = choose(rng, {"all": 0.45, "band": 0.3, "round": 0.25}) if share is None else share
     if kind == "all":
         return None
     if kind == "band":
@@ -253,7 +253,16 @@ def _delay(rng, canvas, speed_km_s):
 
 
 def pulsating_layer(
-    rng, duration_s, amplitude, kind=None, size_km=None, cover=None, drift=None, region="draw"
+    rng,
+    duration_s,
+    amplitude,
+    kind=None,
+    size_km=None,
+    cover=None,
+    drift=None,
+    region="draw",
+    style=None,
+    shapes=None,
 ):
     """Draw pulsating aurora of one of the three kinds.
 
@@ -271,15 +280,15 @@ def pulsating_layer(
     PatchLayer
     """
     kind = kind or choose(rng, {"patchy_pulsating": 0.5, "amorphous": 0.35, "patchy": 0.15})
-    small = {"patchy": (10, 45), "amorphous": (12, 120), "patchy_pulsating": (15, 200)}[kind]
+    small = {"patchy": (10, 45), "amorphous": (15, 150), "patchy_pulsating": (20, 200)}[kind]
     size_km = size_km or log_uniform(rng, *small)
-    cover = cover or {"patchy": log_uniform(rng, 0.04, 0.3)}.get(kind, log_uniform(rng, 0.06, 0.85))
-    canvas = draw_canvas(rng, size_km, cover, "noise" if kind == "amorphous" else None)
-    series, period = pulse_series(rng, canvas.n, duration_s + 120)
+    cover = cover or {"patchy": log_uniform(rng, 0.04, 0.3)}.get(kind, log_uniform(rng, 0.1, 0.85))
+    canvas = draw_canvas(rng, size_km, cover, "noise" if kind == "amorphous" else shapes)
+    series, period = pulse_series(rng, canvas.n, duration_s + 120, style)
     strength = np.exp(rng.uniform(0, 0.6) * rng.standard_normal(canvas.n))
     series = series * (amplitude * strength[:, None])
     scale = float(canvas.potential.std())
-    softness = scale * log_uniform(rng, 0.05, 1.0)
+    softness = scale * log_uniform(rng, 0.1, 1.8)
     second = exchange = None
     if kind == "amorphous":
         second = texture(rng, size_km / canvas.cell_km * 2.2, SIZE)
@@ -322,6 +331,6 @@ def steady_layer(rng, duration_s, amplitude, size_km=None, cover=None, drift=Non
         canvas,
         mapping,
         series.astype(np.float32),
-        float(canvas.potential.std()) * log_uniform(rng, 0.1, 2.0),
+        float(canvas.potential.std()) * log_uniform(rng, 0.25, 2.5),
         envelope=region,
     )

@@ -13,7 +13,7 @@ def suits(needs, where):
     """Tell whether sun and moon stand where a scene's name promises."""
     sun, moon, lit = where.sun_elevation, where.moon_elevation, where.moon_lit
     if needs == "twilight":
-        return -9.5 < sun < 8
+        return -10.8 < sun < 8
     if needs == "dusk":
         return -16.5 < sun < -12.2
     if needs == "moon":
@@ -80,7 +80,7 @@ def plausible_script(rng, start, n_minutes, heavens, longitude):
         hour = (now - now.astype("datetime64[D]")) / np.timedelta64(1, "h")
         local = (hour + longitude / 15 + 12) % 24 - 12 - midnight
         minutes = log_uniform(rng, 4, 25)
-        if where.sun_elevation > -10.5:
+        if where.sun_elevation > -10.8:
             name, minutes = "twilight", min(minutes, 6)
         elif chance(rng, {"fair": 0.12, "mixed": 0.35, "poor": 0.75}[weather]):
             name = choose(rng, {"overcast": 1, "cloudy": 1, "cloud_over_aurora": 0.5, "snow_on_dome": 0.1})

@@ -125,6 +125,26 @@ def pulsating_few(scene, rng, duration, background):
     )
 
 
+@_scene(PULSATING, 0.5)
+def pulsating_schoolbook(scene, rng, duration, background):
+    """Rounded patches with a plain beat over an even sky, as models draw them."""
+    glow = background * log_uniform(rng, 0.05, 2)
+    scene.aurora.append(Diffuse(rng, glow, structure=0.0, torches=False, wide=True))
+    amplitude = (background + glow) * log_uniform(rng, 0.08, 2)
+    layer = pulsating_layer(
+        rng,
+        duration,
+        amplitude,
+        kind="patchy_pulsating",
+        shapes="blobs",
+        region=None,
+        style="sine" if chance(rng, 0.4) else "regular",
+        drift=(0, 0) if chance(rng, 0.5) else None,
+    )
+    layer.softness = float(rng.uniform(0.3, 1.2))
+    scene.pulsating.append(layer)
+
+
 @_scene(PULSATING, 0.8)
 def pulsating_with_arc(scene, rng, duration, background):
     """Pulsation equatorward of an arc, as in recovery."""
@@ -216,7 +236,7 @@ def torches(scene, rng, duration, background):
 def patches_steady(scene, rng, duration, background):
     """Patches that drift and do not pulsate."""
     scene.aurora.append(
-        steady_layer(rng, duration, background * log_uniform(rng, 0.3, 6), region=draw_region(rng))
+        steady_layer(rng, duration, background * log_uniform(rng, 0.35, 6), region=draw_region(rng))
     )
     _under_diffuse(scene, rng, background)
 
@@ -298,13 +318,13 @@ def clear_few_clouds(scene, rng, duration, background):
 @_scene(BAD_VIEWING, 1.5)
 def overcast(scene, rng, duration, background):
     """Stratus from horizon to horizon."""
-    scene.clouds.append(draw_cloud(rng, 1.0, rng.uniform(0.93, 1.0), "stratus"))
+    scene.clouds.append(draw_cloud(rng, 1.0, 1 - log_uniform(rng, 1e-4, 0.07), "stratus"))
 
 
 @_scene(BAD_VIEWING, 1.5, "moon")
 def overcast_moon(scene, rng, duration, background):
     """Stratus lit by the moon."""
-    scene.clouds.append(draw_cloud(rng, 1.0, rng.uniform(0.85, 1.0), "stratus"))
+    scene.clouds.append(draw_cloud(rng, 1.0, 1 - log_uniform(rng, 1e-4, 0.15), "stratus"))
 
 
 @_scene(BAD_VIEWING, 1.2)
@@ -328,7 +348,7 @@ def cloud_over_aurora(scene, rng, duration, background):
         _pulsate(scene, rng, duration, background, contrast=(0.3, 4))
     else:
         scene.aurora.append(Arcs(rng, background * log_uniform(rng, 2, 30), rng.uniform(0, 0.8)))
-    scene.clouds.append(draw_cloud(rng, 1.0, rng.uniform(0.96, 1.0), "stratus"))
+    scene.clouds.append(draw_cloud(rng, 1.0, 1 - log_uniform(rng, 1e-4, 0.015), "stratus"))
 
 
 @_scene(BAD_VIEWING, 0.5)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.ndimage import gaussian_filter, zoom
 
 from pulsaurora._core import _simulate
 from pulsaurora.simulation.camera import SHAPE
@@ -42,6 +43,14 @@ class Scene:
     light: SunMoon | None = None
 
 
+def _diffused(camera, light):
+    """Return light as cloud spreads it: over some 20 degrees, float32 (n_pixels,)."""
+    coarse = np.bincount(camera.tile, light, 256) / camera.tile_count
+    coarse = gaussian_filter(coarse.reshape(16, 16), 1.6, mode="nearest")
+    fine = zoom(coarse, 16, order=1, mode="nearest", grid_mode=True)
+    return fine.ravel()[camera.index].astype(np.float32)
+
+
 @dataclass
 class View:
     """One rendered moment: the signal, and what it was made of on the judged blocks (n_blocks,)."""
@@ -77,6 +86,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     glow *= slant
     passes = None
     veil = np.zeros(n, np.float32)
+    diffused = _diffused(camera, beat + glow) if scene.clouds and (scene.pulsating or scene.aurora) else 0.0
     for cloud in scene.clouds:  # from the highest down
         opacity, bright = cloud.at(camera, t)
         if passes is None:
@@ -85,7 +95,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         if where.moon_elevation > -1 and where.moon_lit > 0.02:
             thin = np.float32(0.6 * (1 - cloud.thickness) + 0.02)
             lit = cloudy + thin * lighting.moon_through(where)
-        from_above = np.float32(0.5 * float((beat + glow).mean()))
+        from_above = 0.6 * diffused
         veil *= 1 - opacity
         veil += opacity * bright * (lit + from_above)
         passes *= 1 - opacity

@@ -6,7 +6,7 @@ Measured on blocks of 4x4 pixels above 15 degrees of elevation, within +-30 s:
   5x5-pixel area; the frame is pulsating when 1.5 % of the sky or more visibly pulsates;
 - aurora is visible in a block when it is 12 % of the rest of the light or more, and as much above the noise;
 - viewing is bad when cloud hides over half of the sky and no aurora is visible through it, when it hides
-  over 70 % whatever else there is, and when twilight or saturation drowns the sky.
+  over 70 % and little aurora is visible, and when twilight or saturation drowns the sky.
 """
 
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
     aurora_there = label >= OTHER_AURORA
     veiled = opacity.mean(1)
     bad = ((hidden > 0.5) | (veiled > 0.6)) & ~aurora_there
-    bad |= (hidden > 0.7) & (pulsating < 0.05) | (hidden > 0.85)
+    bad |= (hidden > 0.7) & (pulsating < 0.05) & (aurora_share < 0.5)
     bad |= (dawn > 12) & ~(aurora_there & (dawn < 25)) | (drowned & (light.mean(1) < 0.3 * total.mean(1)))
     label[bad] = BAD_VIEWING
     with np.errstate(divide="ignore", invalid="ignore"):
