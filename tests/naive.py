@@ -6,6 +6,7 @@ Slow on purpose, and short enough to check by eye.
 import datetime
 import itertools
 import math
+import zlib
 
 import numpy as np
 
@@ -42,6 +43,18 @@ def image_time(text):
     """`2014-03-10 06:00:00.063119 UTC` as datetime64[us]."""
     moment = datetime.datetime.strptime(text.removesuffix(" UTC"), "%Y-%m-%d %H:%M:%S.%f")
     return np.datetime64(moment, "us")
+
+
+def inflated_as_far_as_it_goes(data):
+    """A gzip stream, one byte at a time, until zlib refuses: what came out before."""
+    stream = zlib.decompressobj(31)
+    out = []
+    for i in range(len(data)):
+        try:
+            out.append(stream.decompress(data[i : i + 1]))
+        except zlib.error:
+            break
+    return b"".join(out)
 
 
 def _chain_weights(evidence, gaps_s, rate, prior):

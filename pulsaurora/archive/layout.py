@@ -22,7 +22,7 @@ from pulsaurora.problems import Problem, UsageError
 _log = logging.getLogger(__name__)
 
 _FRAME_NAME = re.compile(
-    r"(?P<minute>\d{8}_\d{4})_(?P<site>[a-z0-9]{4})_(?P<imager>[a-z0-9]+)_full(?:_[a-z0-9]+)*\.pgm(?:\.gz|\.bz2)?",
+    r"(?P<minute>\d{8}_\d{4})_(?P<site>[a-z0-9]{4})_(?P<imager>[a-z0-9]+)_full(?:_(?!wide|row)[a-z0-9]+)*\.pgm(?:\.gz|\.bz2)?",
     re.ASCII,
 )
 # Known company of the frames: other geometry (`_wide_`) and one row a minute (`_row2`).
@@ -90,8 +90,9 @@ def parse_frame_name(name):
     if match is None:
         return None
     text = match["minute"]
+    year, month, day, hour, minute = (int(text[i:j]) for i, j in ((0, 4), (4, 6), (6, 8), (9, 11), (11, 13)))
     try:
-        start = datetime.datetime(int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[9:11]), int(text[11:]))
+        start = datetime.datetime(year, month, day, hour, minute)
     except ValueError:
         return None
     return FrameName(start, match["site"], match["imager"])
@@ -222,7 +223,7 @@ class _Search:
                     match = _NIGHT_FOLDER.fullmatch(night.name)
                     if match is None:
                         if not night.name.startswith("."):
-                            self._pass_over(night.path, "is not a folder of a site and imager such as gill_themis19")
+                            self._pass_over(night.path, "is not named as a night is, such as gill_themis19")
                     elif self._wanted(match["site"]):
                         self._night(date, night.path, match["site"])
 

@@ -6,6 +6,9 @@ import numpy as np
 
 from pulsaurora.problems import ContractError, Problem
 
+# What frames of one site have in common.
+SHARED = ("site", "imager", "latitude", "longitude")
+
 
 @dataclass(slots=True)
 class Frames:
@@ -61,10 +64,9 @@ class Frames:
         if not self.quality:
             self.quality = [()] * len(images)
         for name in ("metadata", "quality"):
-            if len(getattr(self, name)) != len(images):
-                raise ContractError(
-                    f"Frames.{name} has {len(getattr(self, name))} entries, expected {len(images)}, one a frame"
-                )
+            n_entries = len(getattr(self, name))
+            if n_entries != len(images):
+                raise ContractError(f"Frames.{name} has {n_entries} entries for {len(images)} frames")
 
     def __len__(self):
         return len(self.images)
@@ -103,11 +105,8 @@ class Frames:
             metadata=[entry for part in filled for entry in part.metadata],
             problems=[problem for part in parts for problem in part.problems],
             quality=[flags for part in filled for flags in part.quality],
-            **{name: common([getattr(part, name) for part in filled]) for name in _SHARED},
+            **{name: common([getattr(part, name) for part in filled]) for name in SHARED},
         )
-
-
-_SHARED = ("site", "imager", "latitude", "longitude")
 
 
 def common(values):

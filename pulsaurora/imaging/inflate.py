@@ -1,8 +1,8 @@
 """The bytes of a file, inflated as far as its gzip or bzip2 stream goes.
 
 libdeflate inflates the whole files; it refuses any other, and those go through zlib a
-piece at a time, which gives what lies before the damage. Neither ever takes more memory than
-`LARGEST_BYTES`, whatever a stream claims.
+piece at a time, which gives what lies before the damage. Neither takes memory for more than
+`LARGEST_BYTES`, whatever a stream holds or claims to hold.
 """
 
 import bz2
@@ -13,10 +13,13 @@ import zlib
 import deflate
 
 from pulsaurora._core import _pgm
+from pulsaurora.archive.layout import plain_text
 from pulsaurora.problems import UnreadableFileError
 
 # A minute holds 20 frames in 2.6 MB, and a few early ones hold more; this is room for 500 frames.
 LARGEST_BYTES = 64 * 2**20
+# What a gzip trailer may claim for memory to be set aside on its word alone.
+_LARGEST_CLAIM = 8 * 2**20
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BZIP2_MAGIC = b"BZh"
@@ -45,7 +48,7 @@ def read_inflated(path):
         If there is no such file, it is not a regular one, may not be read, is empty, or it holds
         or inflates to more than `LARGEST_BYTES`.
     """
-    return inflate(_read_bytes(path), os.fspath(path))
+    return inflate(_read_bytes(path), plain_text(path))
 
 
 def inflate(data, name="data"):
@@ -58,7 +61,7 @@ def inflate(data, name="data"):
 
 
 def _read_bytes(path):
-    name = os.fspath(path)
+    name = plain_text(path)
     try:
         # Looked at before it is opened: opening a pipe would wait for its other end.
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -86,7 +89,7 @@ def _read_bytes(path):
 
 def _inflate_gzip(data, name):
     claimed = int.from_bytes(data[-4:], "little")
-    if len(data) >= _SHORTEST_GZIP and 0 < claimed <= LARGEST_BYTES:
+    if len(data) >= _SHORTEST_GZIP and 0 < claimed <= _LARGEST_CLAIM:
         try:
             inflated = deflate.gzip_decompress(data, claimed)
         except (deflate.DeflateError, ValueError):
@@ -119,9 +122,9 @@ def _stream_gzip(data, name):
         if not stream.eof:
             return inflated, f"gzip stream ends early, after {len(data)} bytes"
         start -= len(stream.unused_data)
-        if not bytes(view[start:]).strip(b"\0"):
-            return inflated, None
         if view[start : start + 2] != _GZIP_MAGIC:
+            if not bytes(view[start:]).strip(b"\0"):  # padding, as tapes leave it
+                return inflated, None
             return inflated, f"{len(data) - start} bytes after the end of the gzip stream are ignored"
     return inflated, f"more than {_MOST_STREAMS} gzip streams in one file, the others are ignored"
 

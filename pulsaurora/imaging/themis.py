@@ -11,7 +11,7 @@ import numpy as np
 
 from pulsaurora._core import _pgm
 from pulsaurora.archive.layout import parse_frame_name, plain_text
-from pulsaurora.imaging.frames import Frames, common
+from pulsaurora.imaging.frames import SHARED, Frames, common
 from pulsaurora.imaging.inflate import read_inflated
 from pulsaurora.problems import Problem, UnreadableFileError, UsageError
 
@@ -23,6 +23,8 @@ _CLOCK_SLACK = np.timedelta64(5, "m")
 # and beyond this the name is believed instead.
 _CLOCK_ABSURD = np.timedelta64(1, "D")
 _MOST_EVENTS = 8
+
+ESTIMATED = "time_estimated"
 
 _TRUNCATING = (_pgm.HEADER_CUT, _pgm.SHORT_FRAME)
 
@@ -89,34 +91,31 @@ def read_minute(path, metadata=True):
     Safe to call from threads at once: reading, inflating and decoding release the GIL.
     """
     paths = _checked_paths(path)
-    if len(paths) == 1:
-        part = _read_file(paths[0], metadata=metadata)
-        if len(part) < 2 or (np.diff(part.times) > np.timedelta64(0, "us")).all():
-            return part
-        return _in_time_order([part], [plain_text(paths[0])])
-    parts, names = [], []
-    stems = {}
+    same_frames = {}
     for one in paths:
-        stems.setdefault(os.path.basename(one).partition(".pgm")[0], []).append(one)
-    for same in stems.values():
-        found = []
-        for one in same:
-            part = _read_file(one, metadata=metadata)
-            found.append(part)
+        same_frames.setdefault(os.path.basename(one).partition(".pgm")[0], []).append(one)
+    parts, names = [], []
+    for alternatives in same_frames.values():
+        for one in alternatives:
+            parts.append(_read_file(one, metadata=metadata))
             names.append(plain_text(one))
-            if not part.problems:
+            if not parts[-1].problems:
                 break
-        parts.extend(found)
-    return _in_time_order(parts, names, quiet=True)
+    if len(parts) == 1 and (np.diff(parts[0].times) > np.timedelta64(0)).all():
+        return parts[0]
+    return _in_time_order(parts, names, quiet=len(paths) > 1)
 
 
 def _checked_paths(paths):
-    if isinstance(paths, (str, os.PathLike)):
+    if isinstance(paths, (str, bytes, os.PathLike)):
         paths = [paths]
     try:
-        return [os.fsdecode(path) for path in paths]
+        paths = [os.fsdecode(path) for path in paths]
     except TypeError:
         raise UsageError(f"expected a path or several, found {paths!r:.80}") from None
+    if not paths:
+        raise UsageError("no files to read: the list of paths is empty")
+    return paths
 
 
 def _read_file(path, room=None, metadata=True):
@@ -125,7 +124,7 @@ def _read_file(path, room=None, metadata=True):
     try:
         data, complaint = read_inflated(path)
     except UnreadableFileError as error:
-        return Frames.empty(problems=[Problem(name, str(error).removeprefix(f"{os.fspath(path)}: "))])
+        return Frames.empty(problems=[Problem(name, str(error).removeprefix(f"{name}: "))])
     table = np.empty((len(data) // _pgm.FRAME_BYTES, _pgm.N_FRAME_COLUMNS), np.int64)
     events = np.empty((_MOST_EVENTS, _pgm.N_EVENT_COLUMNS), np.int64)
     n_frames, n_events = _pgm.scan_frames(data, table, events)
@@ -179,7 +178,7 @@ def _event_text(event, data):
     if kind == _pgm.HEADER_DAMAGED:
         return f"the header of frame {position} at byte {offset} never comes to its pixels"
     if kind == _pgm.WRONG_SIZE:
-        return f"frame {position} is {found} x {found_2} pixels, expected {_pgm.FRAME_SIDE} x {_pgm.FRAME_SIDE}"
+        return f"frame {position} is {found} x {found_2} pixels, expected 256 x 256"
     if kind == _pgm.WRONG_MAXIMUM:
         return f"frame {position} has largest value {found}, expected 65535"
     if kind == _pgm.SHORT_FRAME:
@@ -211,36 +210,37 @@ def _flag(flags, which, name):
 
 def _frame_times(table, named, reasons, flags):
     """Time of each frame, and which frames have one; what is wrong goes to `reasons` and `flags`."""
-    times = table[:, _pgm.TIME_US].view("datetime64[us]") if len(table) else np.empty(0, "datetime64[us]")
-    times = np.ascontiguousarray(times).reshape(-1)
-    untimed = np.isnat(times)
-    if named is None:
-        if untimed.any():
+    times = table[:, _pgm.TIME_US].copy().view("datetime64[us]")
+    position = table[:, _pgm.POSITION]
+    doubtful = np.isnat(times)
+    if named is not None:
+        minute = np.datetime64(named.start, "us")
+        off = np.abs(times - minute - CADENCE * (FRAMES_A_MINUTE // 2))
+        doubtful |= off > _CLOCK_ABSURD
+        jumped = ~doubtful & (off > _CLOCK_SLACK)
+        if jumped.any():
+            first = np.flatnonzero(jumped)[0]
             reasons.append(
-                f"{untimed.sum()} frames have no `Image request start` and the file's name gives none: dropped"
+                f"frame {position[first]} has the time {times[first]}, far from the file's minute "
+                f"({jumped.sum()} such frames, kept)"
             )
-        return times, ~untimed
-    minute = np.datetime64(named.start, "us")
-    off = np.abs(times - minute - CADENCE * (FRAMES_A_MINUTE // 2))
-    absurd = ~untimed & (off > _CLOCK_ABSURD)
-    replaced = untimed | absurd
-    if replaced.any():
-        first = np.flatnonzero(replaced)[0]
-        found = f"the time {times[first]}" if absurd[first] else "no `Image request start`"
-        reasons.append(
-            f"frame {table[first, _pgm.POSITION]} has {found}; the file's name gives the time of "
-            f"{replaced.sum()} frames"
-        )
-        times[replaced] = minute + CADENCE * table[replaced, _pgm.POSITION]
-        _flag(flags, np.flatnonzero(replaced), "time_from_name")
-    jumped = ~replaced & (off > _CLOCK_SLACK)
-    if jumped.any():
-        first = np.flatnonzero(jumped)[0]
-        reasons.append(
-            f"frame {table[first, _pgm.POSITION]} has the time {times[first]}, far from the file's minute "
-            f"({jumped.sum()} such frames, kept)"
-        )
-        _flag(flags, np.flatnonzero(jumped), "clock_jump")
+            _flag(flags, np.flatnonzero(jumped), "clock_jump")
+    if not doubtful.any():
+        return times, ~doubtful
+    first = np.flatnonzero(doubtful)[0]
+    found = "no `Image request start`" if np.isnat(times[first]) else f"the time {times[first]}"
+    sure = np.flatnonzero(~doubtful)
+    if len(sure):
+        # The nearest frame in the file that has a time, and the cadence.
+        nearest = sure[np.abs(position[doubtful, None] - position[sure]).argmin(axis=1)]
+        times[doubtful] = times[nearest] + CADENCE * (position[doubtful] - position[nearest])
+    elif named is not None:
+        times[doubtful] = minute + CADENCE * position[doubtful]
+    else:
+        reasons.append(f"frame {position[first]} has {found}, and nothing else gives one: dropped")
+        return times, ~doubtful
+    reasons.append(f"frame {position[first]} has {found} ({doubtful.sum()} such frames, times estimated)")
+    _flag(flags, np.flatnonzero(doubtful), ESTIMATED)
     return times, np.ones(len(times), bool)
 
 
@@ -268,7 +268,7 @@ def _known(headers, named, reasons):
     site, imager = first.get("Site unique ID") or None, first.get("Imager unique ID") or None
     if named is not None:
         if site is not None and site.lower() != named.site:
-            reasons.append(f"its header says site {site!r:.20}, its name {named.site!r}: taken to be the latter")
+            reasons.append(f"header says site {site!r:.20}, name says {named.site!r}: the name is believed")
         site, imager = named.site, named.imager
     latitude = _degrees(first.get("Geodetic latitude"), 90)
     longitude = _degrees(first.get("Geodetic Longitude", first.get("Geodetic longitude")), 360)
@@ -289,49 +289,67 @@ def _degrees(text, limit):
 def _in_time_order(parts, names, stack=None, quiet=False):
     """Join the frames of several files, ascending in time, one frame a time."""
     problems = [problem for part in parts for problem in part.problems]
-    known = {
-        key: common([getattr(part, key) for part in parts]) for key in ("site", "imager", "latitude", "longitude")
-    }
+    known = {name: common([getattr(part, name) for part in parts]) for name in SHARED}
     lengths = [len(part) for part in parts]
     if not sum(lengths):
         return Frames.empty(problems=problems, **known)
     sites = sorted({part.site for part in parts if part.site})
     if len(sites) > 1:
-        problems.append(Problem(names[0], f"frames of several sites are mixed: {', '.join(sites)}", sum(lengths)))
+        reason = f"read together with files of other sites ({', '.join(sites)})"
+        problems.append(Problem(names[0], reason, sum(lengths)))
     times = np.concatenate([part.times for part in parts])
     metadata = [entry for part in parts for entry in part.metadata]
     quality = [flags for part in parts for flags in part.quality]
     source = np.repeat(np.arange(len(parts)), lengths)
 
+    told_apart = _joined_estimates(times, quality, source)
     # Of frames with one time the least touched is kept, then the one of the file given first.
-    order = np.lexsort((np.arange(len(times)), [len(flags) for flags in quality], times))
+    order = np.lexsort((np.arange(len(times)), [len(flags) for flags in quality], told_apart))
     again = np.zeros(len(order), bool)
-    again[1:] = times[order][1:] == times[order][:-1]
+    again[1:] = told_apart[order][1:] == told_apart[order][:-1]
     if again.any():
-        kept_at = np.flatnonzero(~again)[np.cumsum(~again) - 1]
-        for i in np.unique(order[kept_at[again]]):
+        kept = order[np.flatnonzero(~again)[np.cumsum(~again) - 1]]
+        for i in np.unique(kept[again]):
             quality[i] = (*quality[i], "duplicate_dropped")
         if not quiet:
-            for i in np.unique(source[order[again]]):
-                mine = again & (source[order] == i)
-                other = names[source[order[kept_at[mine][0]]]]
-                where = "in the same file" if other == names[i] else f"of {os.path.basename(other)}"
-                problems.append(
-                    Problem(
-                        names[i],
-                        f"{mine.sum()} frames have the times of frames {where}: dropped",
-                        lengths[i] - int(mine.sum()),
-                    )
-                )
+            problems += _duplicate_problems(names, lengths, source[order[again]], source[kept[again]])
         order = order[~again]
     return Frames(
         images=_ordered_images(parts, lengths, order, stack),
-        times=times[order],
+        times=told_apart[order],
         metadata=[metadata[i] for i in order],
         problems=problems,
         quality=[quality[i] for i in order],
         **known,
     )
+
+
+def _joined_estimates(times, quality, source):
+    """Times, where an estimated one takes that of the frame in another file that it must be."""
+    estimated = np.array([ESTIMATED in flags for flags in quality])
+    if not estimated.any() or estimated.all() or source[0] == source[-1]:
+        return times
+    times = times.copy()
+    sure = np.flatnonzero(~estimated)
+    for i in np.flatnonzero(estimated):
+        others = sure[source[sure] != source[i]]
+        if len(others):
+            distance = np.abs(times[others] - times[i])
+            if distance.min() < CADENCE / 2:
+                times[i] = times[others[distance.argmin()]]
+    return times
+
+
+def _duplicate_problems(names, lengths, dropped, kept):
+    """One problem a file that frames were dropped from; `dropped` and `kept` are file numbers."""
+    problems = []
+    for i in np.unique(dropped):
+        n_dropped = int((dropped == i).sum())
+        other = int(kept[dropped == i][0])
+        where = "in the same file" if other == i else f"of {os.path.basename(names[other])}"
+        reason = f"{n_dropped} frames have the times of frames {where}: dropped"
+        problems.append(Problem(names[i], reason, lengths[i] - n_dropped))
+    return problems
 
 
 def _ordered_images(parts, lengths, order, stack):

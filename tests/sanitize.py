@@ -1,0 +1,224 @@
+"""Kernels under address and undefined-behaviour sanitizers, on mutated files (`make asan`).
+
+Builds a copy of the package with PULSAURORA_SANITIZE=1, then runs this file again in a child Python
+that has gcc's sanitizers loaded. There each kernel is driven through thousands of inputs; a read or
+write outside an array, or undefined arithmetic, ends the child with a report and this with status 1.
+
+    python tests/sanitize.py [--iterations 3000] [--kernels _pgm,_clahe] [--seed 0]
+
+A kernel joins by a function in DRIVERS below.
+"""
+
+import argparse
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL_HOUR = ROOT.parent / "shared/data/stream0/2014/03/10/gill_themis19/ut06"
+CHILD = "PULSAURORA_SANITIZED_CHILD"
+
+
+# -- one driver a kernel: (module, rng, iterations) -> number of inputs tried -------------------------
+
+
+def drive_pgm(pgm, rng, iterations):
+    """Whole, cut and mutated minute files through the scan and the pixel copy."""
+    import numpy as np
+
+    files = _minute_files(rng)
+    events = np.empty((8, pgm.N_EVENT_COLUMNS), np.int64)
+    n_kept = 0
+    for i in range(iterations):
+        # A copy of exact length, so that the byte behind it is out of bounds and not a spare zero.
+        data = np.frombuffer(mutated(files[i % len(files)], rng), np.uint8).copy()
+        table = np.empty((len(data) // pgm.FRAME_BYTES, pgm.N_FRAME_COLUMNS), np.int64)
+        n_frames, n_events = pgm.scan_frames(data, table, events)
+        if n_frames:
+            images = np.empty((n_frames, 256, 256), np.uint16)
+            pgm.fill_pixels(data, table[:n_frames], images)
+        pgm.find_gzip_member(data[-4096:].copy(), int(rng.integers(0, 5000)))
+        n_kept += n_frames
+    return iterations, f"{n_kept} frames found in them"
+
+
+def drive_clahe(clahe, rng, iterations):
+    from pulsaurora.imaging.contrast import clahe as equalize
+
+    n_tried = 0
+    for _ in range(max(20, iterations // 60)):
+        images = _images(rng, 1, 300)
+        n_tiles = (int(rng.integers(1, 12)), int(rng.integers(1, 12)))
+        equalize(images, clip_limit=float(rng.choice([0.0, 0.5, 3.0, 300.0])), tiles=n_tiles)
+        n_tried += 1
+    return n_tried, "stacks of odd shapes"
+
+
+DRIVERS = {"_pgm": drive_pgm, "_clahe": drive_clahe}
+
+
+# -- inputs -------------------------------------------------------------------------------------------
+
+_TOKENS = (
+    b"P5\n", b'P5\n#"', b'#"', b"\n", b"\r\n", b"256 256\n", b"65535\n", b"65535", b"512 512\n", b"0 0\n",
+    b"999999 999999\n", b"99999999999999999999 1\n", b'#"Image request start" ', b'#"Image request start"\n',
+    b'#"Image request start" 2014-03-10 06:00:0\n', b"2014-03-10 06:00:00.063119 UTC\n", b"\xff", b"\0", b"P",
+    b"\x1f\x8b\x08", b"\n" * 17000,
+)
+
+
+def _minute_files(rng):
+    """Made-up minutes of one to three frames and, where there are any, real ones."""
+    import gzip
+
+    import synthetic
+
+    files = [synthetic.minute(synthetic.pixels(n, seed=n)) for n in (1, 2, 3)]
+    files.append(files[0].replace(b"\n", b"\r\n", 12))
+    for path in sorted(REAL_HOUR.glob("*.pgm*")) if REAL_HOUR.is_dir() else ():
+        data = path.read_bytes()
+        whole = gzip.decompress(data) if path.suffix == ".gz" else data
+        # A few frames of each: twenty times the bytes would try nothing new.
+        first = int(rng.integers(0, 3)) * 131500
+        files.append(whole[first : first + int(rng.integers(1, 4)) * 131500])
+    return files
+
+
+def mutated(data, rng):
+    """Cut, spoil, remove, repeat and insert, mostly near headers."""
+    data = bytearray(data)
+    for _ in range(int(rng.integers(0, 6))):
+        near = data.find(b"P5\n", int(rng.integers(0, len(data) + 1)))
+        if near >= 0 and rng.random() < 0.7:
+            at = max(0, near + int(rng.integers(-60, 700)))
+        else:
+            at = int(rng.integers(0, len(data) + 1))
+        at = min(at, len(data))
+        n = int(rng.choice([0, 1, 2, 3, 7, 500, 131072]))
+        kind = rng.integers(6)
+        if kind == 0 and at < len(data):
+            data[at] = int(rng.integers(256))
+        elif kind == 1:
+            del data[at : at + n]
+        elif kind == 2:
+            data[at:at] = _TOKENS[rng.integers(len(_TOKENS))]
+        elif kind == 3:
+            data[at : at + 6] = _TOKENS[rng.integers(len(_TOKENS))]
+        elif kind == 4:
+            data[at:at] = data[at : at + n]
+        else:
+            del data[at:]
+    # Ends matter most: cut inside a header's first bytes, or add the first bytes of something.
+    if rng.random() < 0.3:
+        near = data.rfind(b"P5")
+        del data[max(0, near) + int(rng.integers(1, 9)) :]
+    if rng.random() < 0.3:
+        data += _TOKENS[rng.integers(len(_TOKENS))][: rng.integers(1, 7)]
+    return bytes(data)
+
+
+def _images(rng, shortest, longest):
+    """A stack of random counts, of random shape, hot and dark pixels included."""
+    import numpy as np
+
+    shape = (int(rng.integers(1, 3)), *(int(n) for n in rng.integers(shortest, longest, 2)))
+    images = rng.integers(0, 65536, shape) if rng.random() < 0.3 else rng.normal(3400, 90, shape)
+    images = np.clip(images, 0, 65535).astype(np.uint16)
+    images.reshape(-1)[rng.integers(images.size)] = 65535
+    return images
+
+
+# -- building and running -----------------------------------------------------------------------------
+
+
+def sanitizer_library():
+    """Path of gcc's address sanitizer, or None."""
+    gcc = shutil.which("gcc")
+    if gcc is None or not sys.platform.startswith("linux"):
+        return None
+    path = subprocess.run([gcc, "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
+    return path if os.path.isabs(path) and os.path.exists(path) else None
+
+
+def build(folder, kernels):
+    """Copy the package into a folder and build it there under sanitizers."""
+    ignored = shutil.ignore_patterns("*.so", "__pycache__", "*.onnx", ".*")
+    shutil.copytree(ROOT / "pulsaurora", folder / "pulsaurora", ignore=ignored)
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(ROOT / name, folder / name)
+    for source in (folder / "pulsaurora/_core").glob("_*.pyx"):
+        if kernels and source.stem not in kernels:
+            source.unlink()
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--inplace", "--parallel", "2"],
+        cwd=folder,
+        env=os.environ | {"PULSAURORA_SANITIZE": "1"},
+        check=True,
+    )
+
+
+def run_child(folder, library, options):
+    """Run the drivers on the build in a folder; returns the finished process."""
+    environment = os.environ | {
+        CHILD: "1",
+        "LD_PRELOAD": library,
+        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:exitcode=99",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        # Python's own pools hide the ends of small arrays from the sanitizer.
+        "PYTHONMALLOC": "malloc",
+        "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT / "tests")]),
+    }
+    command = [sys.executable, str(Path(__file__).resolve()), *options]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def child(kernels, iterations, seed):
+    """Drive every kernel that was built; runs inside the sanitized Python."""
+    import numpy as np
+
+    for name, driver in DRIVERS.items():
+        if kernels and name not in kernels:
+            continue
+        try:
+            module = importlib.import_module(f"pulsaurora._core.{name}")
+        except ModuleNotFoundError:
+            continue
+        start = time.perf_counter()
+        n_tried, remark = driver(module, np.random.default_rng(seed), iterations)
+        print(f"{name}: {n_tried} inputs, {remark}, {time.perf_counter() - start:.1f} s", flush=True)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--iterations", type=int, default=3000)
+    parser.add_argument("--kernels", default="", help="comma-separated, all by default")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    kernels = [name for name in options.kernels.split(",") if name]
+    if os.environ.get(CHILD):
+        child(kernels, options.iterations, options.seed)
+        return 0
+    library = sanitizer_library()
+    if library is None:
+        print("no libasan found: gcc on Linux brings it", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="sanitize-") as folder:
+        build(Path(folder), kernels)
+        repeated = [f"--iterations={options.iterations}", f"--kernels={options.kernels}", f"--seed={options.seed}"]
+        result = run_child(Path(folder), library, repeated)
+    print(result.stdout, end="")
+    if result.returncode or "runtime error" in result.stderr or "AddressSanitizer" in result.stderr:
+        print(result.stderr[-20000:], file=sys.stderr)
+        print(f"sanitizers: failed, status {result.returncode}", file=sys.stderr)
+        return 1
+    print("sanitizers: nothing to report")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
