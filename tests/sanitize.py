@@ -4,19 +4,19 @@ Builds a copy of the package with PULSAURORA_SANITIZE=1, then runs this file aga
 that has gcc's sanitizers loaded. There each kernel is driven through thousands of inputs; a read or
 write outside an array, or undefined arithmetic, ends the child with a report and this with status 1.
 
-    python tests/sanitize.py [--iterations 3000] [--kernels _pgm,_clahe] [--seed 0]
+    python tests/sanitize.py [--iterations 3000] [--only reading,contrast] [--seed 0]
 
-A kernel joins by a function in DRIVERS below.
+A kernel joins by a function and a line in DRIVERS below.
 """
 
 import argparse
-import importlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,12 +24,14 @@ REAL_HOUR = ROOT.parent / "shared/data/stream0/2014/03/10/gill_themis19/ut06"
 CHILD = "PULSAURORA_SANITIZED_CHILD"
 
 
-# -- one driver a kernel: (module, rng, iterations) -> number of inputs tried -------------------------
+# -- drivers: (rng, iterations) -> number of inputs tried, and a remark -------------------------------
 
 
-def drive_pgm(pgm, rng, iterations):
+def drive_reading(rng, iterations):
     """Whole, cut and mutated minute files through the scan and the pixel copy."""
     import numpy as np
+
+    from pulsaurora._core import _pgm as pgm
 
     files = _minute_files(rng)
     events = np.empty((8, pgm.N_EVENT_COLUMNS), np.int64)
@@ -47,19 +49,75 @@ def drive_pgm(pgm, rng, iterations):
     return iterations, f"{n_kept} frames found in them"
 
 
-def drive_clahe(clahe, rng, iterations):
-    from pulsaurora.imaging.contrast import clahe as equalize
+def drive_contrast(rng, iterations):
+    """Stacks of odd shapes, cut into odd numbers of tiles."""
+    from pulsaurora.imaging.contrast import clahe
 
-    n_tried = 0
-    for _ in range(max(20, iterations // 60)):
-        images = _images(rng, 1, 300)
+    n_tried = max(20, iterations // 60)
+    for _ in range(n_tried):
         n_tiles = (int(rng.integers(1, 12)), int(rng.integers(1, 12)))
-        equalize(images, clip_limit=float(rng.choice([0.0, 0.5, 3.0, 300.0])), tiles=n_tiles)
-        n_tried += 1
+        clahe(_images(rng, 1, 300), clip_limit=float(rng.choice([0.5, 3.0, 300.0])), tiles=n_tiles)
     return n_tried, "stacks of odd shapes"
 
 
-DRIVERS = {"_pgm": drive_pgm, "_clahe": drive_clahe}
+def drive_features(rng, iterations):
+    """Frames of every size that can be cut into cells, at odd times, in odd windows."""
+    import numpy as np
+
+    from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames, window_features
+
+    grids = {side: SkyGrid(shape=(side, side)) for side in (128, 256, 512)}
+    n_tried = max(12, iterations // 150)
+    for _ in range(n_tried):
+        side, n = int(rng.choice([128, 256, 256, 512])), int(rng.integers(1, 60))
+        images = np.concatenate([_images(rng, side, side + 1) for _ in range(n)])
+        steps_ms = rng.choice([1, 2990, 3000, 3010, 6000, 90000, 4000000], len(images))
+        times = np.datetime64("2014-03-10T23:50", "us") + np.cumsum(steps_ms) * np.timedelta64(1, "ms")
+        reduced = reduce_frames(images, times, grids[side])
+        first = int(rng.integers(0, len(images)))
+        window_features(reduced, slice(first, None), window_s=float(rng.choice([30, 120, 360])))
+    return n_tried, "stacks at odd times"
+
+
+def drive_steadying(rng, iterations):
+    """Sequences of any length and number of classes, with rows that say nothing."""
+    import numpy as np
+
+    from pulsaurora.classification.refine import likeliest_path, steady
+
+    n_tried = max(20, iterations // 10)
+    for _ in range(n_tried):
+        shape = (int(rng.integers(0, 200)), int(rng.integers(1, 9)))
+        probabilities = rng.random(shape) ** 4
+        probabilities[rng.random(shape[0]) < 0.1] = np.nan
+        times = np.datetime64("2014-03-10", "us") + np.cumsum(rng.integers(0, 10**8, shape[0]))
+        steady(probabilities, times)
+        likeliest_path(probabilities, times)
+    return n_tried, "sequences"
+
+
+def drive_simulation(rng, iterations):
+    """A minute of a few plausible nights."""
+    import numpy as np
+
+    from pulsaurora.simulation.night import simulate_minutes
+
+    n_tried = max(2, iterations // 1000)
+    for _ in range(n_tried):
+        start = np.datetime64("2014-01-01T00:00") + np.timedelta64(int(rng.integers(0, 500000)), "m")
+        for _ in simulate_minutes(int(rng.integers(1000)), start, 1, script="varied"):
+            pass
+    return n_tried, "minutes"
+
+
+# What is driven, through which kernels, by what.
+DRIVERS = {
+    "reading": (("_pgm",), drive_reading),
+    "contrast": (("_clahe",), drive_contrast),
+    "features": (("_cells", "_structure", "_modulation"), drive_features),
+    "steadying": (("_steady",), drive_steadying),
+    "simulation": (("_simulate",), drive_simulation),
+}
 
 
 # -- inputs -------------------------------------------------------------------------------------------
@@ -145,14 +203,19 @@ def sanitizer_library():
     return path if os.path.isabs(path) and os.path.exists(path) else None
 
 
-def build(folder, kernels):
+def chosen(names):
+    """Kernels of the drivers named, all of them if none is."""
+    return {kernel for name in names or DRIVERS for kernel in DRIVERS[name][0]}
+
+
+def build(folder, names):
     """Copy the package into a folder and build it there under sanitizers."""
     ignored = shutil.ignore_patterns("*.so", "__pycache__", "*.onnx", ".*")
     shutil.copytree(ROOT / "pulsaurora", folder / "pulsaurora", ignore=ignored)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy2(ROOT / name, folder / name)
     for source in (folder / "pulsaurora/_core").glob("_*.pyx"):
-        if kernels and source.stem not in kernels:
+        if source.stem not in chosen(names):
             source.unlink()
     subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace", "--parallel", "2"],
@@ -177,39 +240,41 @@ def run_child(folder, library, options):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def child(kernels, iterations, seed):
-    """Drive every kernel that was built; runs inside the sanitized Python."""
+def child(names, iterations, seed):
+    """Drive what was built; runs inside the sanitized Python."""
     import numpy as np
 
-    for name, driver in DRIVERS.items():
-        if kernels and name not in kernels:
+    for name, (kernels, driver) in DRIVERS.items():
+        if names and name not in names:
             continue
-        try:
-            module = importlib.import_module(f"pulsaurora._core.{name}")
-        except ModuleNotFoundError:
+        missing = [kernel for kernel in kernels if find_spec(f"pulsaurora._core.{kernel}") is None]
+        if missing:
+            print(f"{name}: left out, there is no {', '.join(missing)}", flush=True)
             continue
         start = time.perf_counter()
-        n_tried, remark = driver(module, np.random.default_rng(seed), iterations)
+        n_tried, remark = driver(np.random.default_rng(seed), iterations)
         print(f"{name}: {n_tried} inputs, {remark}, {time.perf_counter() - start:.1f} s", flush=True)
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--iterations", type=int, default=3000)
-    parser.add_argument("--kernels", default="", help="comma-separated, all by default")
+    parser.add_argument("--only", default="", help=f"some of {','.join(DRIVERS)}; all by default")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    kernels = [name for name in options.kernels.split(",") if name]
+    names = [name for name in options.only.split(",") if name]
+    if unknown := set(names) - set(DRIVERS):
+        parser.error(f"no driver for {', '.join(sorted(unknown))}")
     if os.environ.get(CHILD):
-        child(kernels, options.iterations, options.seed)
+        child(names, options.iterations, options.seed)
         return 0
     library = sanitizer_library()
     if library is None:
         print("no libasan found: gcc on Linux brings it", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="sanitize-") as folder:
-        build(Path(folder), kernels)
-        repeated = [f"--iterations={options.iterations}", f"--kernels={options.kernels}", f"--seed={options.seed}"]
+        build(Path(folder), names)
+        repeated = [f"--iterations={options.iterations}", f"--only={options.only}", f"--seed={options.seed}"]
         result = run_child(Path(folder), library, repeated)
     print(result.stdout, end="")
     if result.returncode or "runtime error" in result.stderr or "AddressSanitizer" in result.stderr:

@@ -140,7 +140,7 @@ def find_nights(root, start, end, sites=None):
     sites = _checked_sites(sites)
     search = _Search(start, end, sites)
     search.tree(root)
-    if not search.n_folders:
+    if not search.found_tree:
         inside = Path(os.path.abspath(root))
         outer = _tree_around(inside)
         if outer is not None:
@@ -188,7 +188,7 @@ class _Search:
         self.start, self.end, self.sites = start, end, sites
         self.inside = None
         self.problems = []
-        self.n_folders = 0
+        self.found_tree = False
         self._minutes = {}      # (date, site, imager) -> {(hour, minute): [path]}
         self._folders = {}      # (date, site, imager) -> [folder]
 
@@ -206,11 +206,13 @@ class _Search:
     def tree(self, root):
         for entry in self._list(root):
             if re.fullmatch(r"\d{4}", entry.name, re.ASCII):
+                self.found_tree = True
                 if self.start.year <= int(entry.name) <= self.end.year:
                     self._year(entry)
             elif self._wanted(entry.name):
                 for date in self._list(entry.path):
                     if _DATE_FOLDER.fullmatch(date.name):
+                        self.found_tree = True
                         self._night(self._date(*date.name.split("-")), date.path, entry.name)
 
     def _year(self, year):
@@ -230,7 +232,6 @@ class _Search:
     def _night(self, date, folder, site):
         if date is None:
             return
-        self.n_folders += 1
         for entry in self._list(folder):
             if _HOUR_FOLDER.fullmatch(entry.name):
                 if _is_folder(entry):

@@ -356,7 +356,7 @@ def _ordered_images(parts, lengths, order, stack):
     """The images of all parts in a given order; in place where they lie in order already."""
     firsts = np.cumsum([0, *lengths[:-1]])
     if stack is not None and all(
-        not len(part) or np.shares_memory(part.images, stack, max_work=1) for part in parts
+        not len(part) or np.may_share_memory(part.images, stack) for part in parts
     ):
         slots = np.concatenate([FRAMES_A_MINUTE * i + np.arange(n) for i, n in enumerate(lengths)])[order]
         if (np.diff(slots) > 0).all():

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import sanitize
 import synthetic
 
 from pulsaurora import read_frames
@@ -329,3 +330,22 @@ def test_growing_file_is_read_as_far_as_it_is_there(minute, shared_data):
     assert 8 <= len(half) <= 10 and "ends early" in half.problems[0].reason
     path.write_bytes(data)
     assert len(read_minute(path)) == 20
+
+
+# -- any bytes at all ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compress", [bytes, lambda data: gzip.compress(data, 1)])
+def test_no_file_stops_the_reading(minute, compress):
+    rng = np.random.default_rng(11)
+    whole = synthetic.minute(IMAGES)
+    for _ in range(60):
+        data = compress(sanitize.mutated(whole, rng))
+        if compress is not bytes and rng.random() < 0.5:
+            data = sanitize.mutated(data, rng)
+        frames = read_frames(minute(data, NAME + ".gz"))
+        assert (np.diff(frames.times) > np.timedelta64(0)).all()
+        assert len(frames.metadata) == len(frames.quality) == len(frames) < 10
+        # Whoever is told of no problem has every frame that was written.
+        untold = not frames.problems and len(frames) < 3
+        assert not untold or len(data) < len(compress(whole))
