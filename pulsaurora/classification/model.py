@@ -63,6 +63,7 @@ class Model:
     window_s: float | None
     card: dict
     _session: object = field(repr=False)
+    _input: str = field(repr=False)
     _output: str = field(repr=False)
 
     def predict(self, inputs):
@@ -121,7 +122,7 @@ class Model:
 
     def _run(self, part):
         try:
-            (out,) = self._session.run([self._output], {self._session.get_inputs()[0].name: part})
+            (out,) = self._session.run([self._output], {self._input: part})
         except Exception as error:  # onnxruntime's own exceptions share no base of their own
             raise ContractError(f"{self.path.name}: the model failed to run: {_brief(error)}") from None
         if out.shape != (len(part), len(CLASSES)):
@@ -175,12 +176,8 @@ def _embedded(threads):
 
 def _load(path, threads):
     data = _read(path)
-    session = _session(path, data, threads)
-    card = {
-        key[len(_PREFIX) :]: value
-        for key, value in session.get_modelmeta().custom_metadata_map.items()
-        if key.startswith(_PREFIX)
-    }
+    session, metadata = _session(path, data, threads)
+    card = {key[len(_PREFIX) :]: value for key, value in metadata.items() if key.startswith(_PREFIX)}
     kind = card.get("kind")
     if kind not in ("features", "image"):
         raise ContractError(
@@ -197,6 +194,7 @@ def _load(path, threads):
         window_s=_window(path, card) if kind == "features" else None,
         card=card,
         _session=session,
+        _input=session.get_inputs()[0].name if session.get_inputs() else "",
         _output=_probabilities(path, session),
     )
     if differences := _differences(model):
@@ -231,9 +229,11 @@ def _session(path, data, threads):
     options.log_severity_level = 4  # what goes wrong is raised; nothing is to be printed besides
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             data, options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
+        # Text in the file is decoded only when it is asked for, so what is no text comes out here.
+        return session, dict(session.get_modelmeta().custom_metadata_map)
     except Exception as error:  # onnxruntime's own exceptions share no base of their own
         raise ContractError(f"{path}: is no ONNX model that can be run here: {_brief(error)}") from None
 

@@ -103,6 +103,8 @@ def run(arguments):
     arguments = list(arguments) or ["--help"]
     try:
         status = build_app(arguments)(arguments, prog_name="pulsaurora", standalone_mode=False)
+        if status == _INTERRUPTED:  # as newer versions of typer tell of Ctrl-C
+            _complain("interrupted")
         return DONE if status is None else int(status)
     except UsageError as error:
         _complain(error)
