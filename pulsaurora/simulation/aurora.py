@@ -32,10 +32,17 @@ class Diffuse:
         self.structure = rng.uniform(0, 0.6) * chance(rng, 0.75) if structure is None else structure
         km = log_uniform(rng, 15, 300)
         cell = float(np.clip(km / 8, 1.5, 8))
+        self.finest = 0.3 * km
         along = log_uniform(rng, 1, 4), rng.uniform(0, np.pi)
         if chance(rng, 0.6):
             field = texture(
-                rng, 3 * km / cell, 256, None, rng.uniform(2.2, 3.6), stretch=along[0], angle=along[1]
+                rng,
+                3 * km / cell,
+                256,
+                slope=rng.uniform(2.2, 3.8),
+                smallest=max(0.3 * km, 6) / cell,
+                stretch=along[0],
+                angle=along[1],
             )
         else:
             field = texture(rng, km / cell, 256, rng.uniform(0.4, 0.9), stretch=along[0], angle=along[1])
@@ -67,6 +74,7 @@ class Diffuse:
             out,
             view.east_km,
             view.north_km,
+            view.footprint_km,
             self.texture,
             self.mapping.at(t),
             np.cos(self.tilt),
@@ -80,6 +88,7 @@ class Diffuse:
             1 / STEP_KM,
             self.level(t),
             self.structure,
+            self.finest,
         )
 
 
