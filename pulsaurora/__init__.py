@@ -16,6 +16,7 @@ _WHERE = {
     "features": "pulsaurora.pulsation.features",
     "classify_frames": "pulsaurora.classification.night",
     "read_classifications": "pulsaurora.archive.tables",
+    "read_labels": "pulsaurora.archive.labels",
     "read_skymap": "pulsaurora.imaging.skymap",
     "sun_moon": "pulsaurora.imaging.ephemeris",
 }

@@ -9,10 +9,8 @@ import sanitize
 
 
 def test_reading_damaged_files_under_sanitizers():
-    try:
-        sanitize.sanitizer_library()
-    except RuntimeError as error:
-        pytest.skip(str(error))
+    if sanitize.sanitizer_library() is None:
+        pytest.skip("no libasan: gcc on Linux brings it")
     command = [sys.executable, str(Path(sanitize.__file__)), "--only", "reading", "--iterations", "400"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-4000:]

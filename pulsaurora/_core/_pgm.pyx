@@ -159,9 +159,7 @@ cdef long long parse_time(const unsigned char *text, Py_ssize_t length) noexcept
         length -= 1
     if length < 19:
         return LLONG_MIN
-    if text[4] != 45 or text[7] != 45 or text[13] != 58 or text[16] != 58:
-        return LLONG_MIN
-    if text[10] != 32 and text[10] != 84:
+    if text[4] != 45 or text[7] != 45 or text[13] != 58 or text[16] != 58 or not (text[10] == 32 or text[10] == 84):
         return LLONG_MIN
     year = digits(text, 4)
     month = digits(text + 5, 2)
@@ -192,8 +190,7 @@ cdef long long parse_time(const unsigned char *text, Py_ssize_t length) noexcept
     if not (at == length or (length - at == 1 and text[at] == 90)
             or (length - at == 3 and memcmp(text + at, b"UTC", 3) == 0)):
         return LLONG_MIN
-    minute += (days_from_civil(year, month, day) * 24 + hour) * 60
-    return (minute * 60 + second) * 1000000 + fraction
+    return ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60000000 + second * 1000000 + fraction
 
 
 cdef int parse_numbers(const unsigned char *text, Py_ssize_t length, long long *numbers) noexcept nogil:
@@ -380,9 +377,7 @@ def scan_frames(const unsigned char[::1] buffer, long long[:, ::1] frames, long 
     return n_frames, n_events
 
 
-def fill_pixels(
-    const unsigned char[::1] buffer, const long long[:, ::1] frames, unsigned short[:, :, ::1] images
-):
+def fill_pixels(const unsigned char[::1] buffer, const long long[:, ::1] frames, unsigned short[:, :, ::1] images):
     """Write the pixels of each row of a frame table, in native byte order, into the first images."""
     cdef Py_ssize_t size = buffer.shape[0]
     cdef Py_ssize_t n_frames = frames.shape[0]

@@ -13,9 +13,9 @@ def add_patches(
     mapping: _F32, series: _F32, position: float, threshold: _F32, softness: float, slope: float,
 ) -> None: ...
 def add_band(
-    out: _F32, x: _F32, y: _F32, footprint: _F32, texture: _F32, mapping: _F32, cosine: float, sine: float, centre: float,
+    out: _F32, x: _F32, y: _F32, texture: _F32, mapping: _F32, cosine: float, sine: float, centre: float,
     flat: float, north: float, south: float, border: _F32, s_start: float, per_step: float, gain: float,
-    structure: float, finest: float,
+    structure: float,
 ) -> None: ...
 def add_arcs(
     out: _F32, x: _F32, y: _F32, stretch: _F32, weight: _F32, lean_east: float, lean_north: float,

@@ -25,6 +25,7 @@ from pulsaurora.problems import PulsauroraError, UsageError
 COMMANDS = {
     "simulate": "pulsaurora.cli.simulate",
     "classify": "pulsaurora.cli.classify",
+    "labels": "pulsaurora.cli.labels",
 }
 
 DONE, FAILED, WRONG_USAGE, DONE_WITH_PROBLEMS = 0, 1, 2, 3

@@ -83,9 +83,7 @@ class _Part:
         return float(np.clip(min(up, down), 0, 1))
 
 
-def simulate_minutes(
-    seed, start, n_minutes, site=None, script=None, skip=True, given=True, gaps=(), camera=None
-) -> Iterator:
+def simulate_minutes(seed, start, n_minutes, site=None, script=None, skip=True, given=True) -> Iterator:
     """Simulate an imager's frames, a minute at a time.
 
     Parameters
@@ -104,15 +102,11 @@ def simulate_minutes(
         Leave out about one frame an hour, as real imagers do.
     given : bool
         Where the time's own sun and moon do not suit a scripted scene, put them where they do.
-    gaps : sequence of (float, float)
-        Minutes since the start between which no frame is taken.
-    camera : pulsaurora.simulation.camera.Camera, optional
-        The imager; drawn when not given.
 
     Yields
     ------
     SimulatedMinute
-        In time order; minutes without a frame are left out.
+        Complete minutes in time order.
 
     Raises
     ------
@@ -123,7 +117,7 @@ def simulate_minutes(
     root = np.random.SeedSequence(seed)
     for_site, for_camera, for_sky, for_script, for_frames = (np.random.default_rng(s) for s in root.spawn(5))
     site, imager, latitude, longitude = _draw_site(for_site, site, start, n_minutes)
-    camera = camera or draw_camera(for_camera)
+    camera = draw_camera(for_camera)
     heavens = Heavens(start, n_minutes, latitude, longitude)
     lighting = Lighting(for_sky, camera, heavens)
     stars = Stars(for_sky, camera, latitude, longitude)
@@ -138,24 +132,23 @@ def simulate_minutes(
         if name not in SCENES:
             raise UsageError(f"no scene is called {name!r}; there are: {', '.join(SCENES)}")
     parts = _plan(for_script, script, n_minutes, start, lighting, given)
-    waiting = []
+    finished, waiting = [], []
     for minute in range(n_minutes):
         rows = []
         for k in range(20):
             late = for_frames.uniform(0.04, 0.1) if k == 0 else for_frames.uniform(0.02, 0.06)
             skipped = chance(for_frames, 1 / 1200) and skip
-            t = minute * 60 + k * CADENCE_S + late
-            if skipped or any(60 * a <= t < 60 * b for a, b in gaps):
+            if skipped:
                 continue
+            t = minute * 60 + k * CADENCE_S + late
             time = start + np.timedelta64(round(t * 1e6), "us")
             rows.append(_frame(parts, camera, lighting, stars, lamps, t, time, for_frames))
         waiting.append(rows)
         # A minute is judged when the half minute after it is known.
         if len(waiting) == 2:
-            rows = waiting.pop(0)
-            if rows:
-                yield _minute(parts, rows, camera, site, imager, latitude, longitude)
-    for rows in filter(None, waiting):
+            finished.append(waiting.pop(0))
+            yield _minute(parts, finished[-1], camera, site, imager, latitude, longitude)
+    for rows in waiting:
         yield _minute(parts, rows, camera, site, imager, latitude, longitude)
 
 

@@ -33,7 +33,6 @@ class Canvas:
     n: int
     base: float
     cell_km: float
-    cap: np.ndarray | None = None
 
 
 def draw_canvas(rng, size_km, cover, kind=None):
@@ -62,8 +61,7 @@ def draw_canvas(rng, size_km, cover, kind=None):
     base = float(np.quantile(field[::4, ::4], 1 - np.clip(cover, 0.01, 0.9)))
     labels, n = ndimage.label(field > base)
     if cover > 0.3 or n < 4:  # merged patches fall apart along a coarse jigsaw
-        owner, gap, n_cells = _jigsaw(rng, size * 2.0)
-        field = np.minimum(field, _cap(gap, base, field.std()))
+        owner, _, n_cells = _jigsaw(rng, size * 2.0)
         pair = labels.astype(np.int64) * n_cells + owner
         pair[labels == 0] = -1
         names, dense = np.unique(pair, return_inverse=True)
@@ -74,16 +72,8 @@ def draw_canvas(rng, size_km, cover, kind=None):
     return Canvas(field, np.ascontiguousarray(ids, np.int16), max(n, 1), base, cell_km)
 
 
-def _cap(gap, base, scale):
-    """Return what the potential may be at most, so that patches end before the next one's cells begin."""
-    return (base + (gap - 3) * (scale / 4)).astype(np.float32)
-
-
 def _jigsaw(rng, spacing):
-    """Return owner, gap to the next owner (cells) and their number, for a warped jigsaw of this spacing.
-
-    The owner is known to 4 cells, so it is only sure where the gap is above 3.
-    """
+    """Return owner and gap to the next owner (cells) for a warped jigsaw with this spacing."""
     coarse = SIZE // 4
     n = int(np.clip((SIZE / spacing) ** 2, 6, 3000))
     seeds = rng.uniform(0, coarse, (n, 2))
@@ -93,21 +83,21 @@ def _jigsaw(rng, spacing):
         grid[:, axis] += strength * texture(rng, max(spacing / 4, 4), coarse).ravel()
     distance, owner = cKDTree(seeds, boxsize=coarse).query(grid % coarse, k=2)
     gap = ((distance[:, 1] - distance[:, 0]) * 4).reshape(coarse, coarse)
-    gap = ndimage.zoom(gap, 4, order=1, mode="grid-wrap", grid_mode=True)
     return np.repeat(np.repeat(owner[:, 0].reshape(coarse, coarse), 4, 0), 4, 1), gap, n
 
 
 def _cells(rng, size, cover, cell_km):
     spacing = size / np.sqrt(np.clip(cover, 0.05, 0.9)) ** 0.5
     owner, gap, n = _jigsaw(rng, spacing)
-    potential = gap / spacing + rng.uniform(0, 0.15) * texture(rng, max(size * 0.4, 3), SIZE)
+    potential = ndimage.zoom(gap / max(spacing, 1e-6), 4, order=1, mode="grid-wrap", grid_mode=True)
+    potential = potential + rng.uniform(0, 0.15) * texture(rng, max(size * 0.4, 3), SIZE)
     kept = rng.random(n) < np.clip(cover * rng.uniform(1.0, 2.5), 0.05, 1)
     ids = np.where(kept, np.arange(n), -1).astype(np.int16)[owner]
     return Canvas(
         np.ascontiguousarray(potential, np.float32),
         np.ascontiguousarray(ids),
         n,
-        max(rng.uniform(0.1, 0.3), 3 / spacing),
+        rng.uniform(0.1, 0.3),
         cell_km,
     )
 
@@ -187,7 +177,6 @@ class PatchLayer:
         if self.second is not None:  # the landscape itself evolves: amorphous aurora
             turn = 2 * np.pi * t / self.exchange_s
             potential = np.float32(np.cos(turn)) * potential + np.float32(np.sin(turn)) * self.second
-            potential = np.minimum(potential, canvas.cap)
         target = out if self.envelope is None else np.zeros_like(out)
         _simulate.add_patches(
             target,
@@ -304,14 +293,13 @@ def pulsating_layer(
     if kind == "amorphous":
         second = texture(rng, size_km / canvas.cell_km * 2.2, SIZE)
         exchange = log_uniform(rng, 40, 400)
-        ids, gap, _ = _jigsaw(rng, size_km / canvas.cell_km * log_uniform(rng, 1.5, 4))
+        ids = _jigsaw(rng, size_km / canvas.cell_km * log_uniform(rng, 1, 4))
         canvas = Canvas(
             canvas.potential,
-            np.ascontiguousarray(ids % canvas.n, np.int16),
+            np.ascontiguousarray(ids[0] % canvas.n, np.int16),
             canvas.n,
             canvas.base,
             canvas.cell_km,
-            _cap(gap, canvas.base, scale),
         )
     delay = _delay(rng, canvas, log_uniform(rng, 5, 80)) if chance(rng, 0.35) else None
     mapping = Mapping(rng, 1 / canvas.cell_km, SIZE, draw_drift(rng) if drift is None else drift)
