@@ -124,3 +124,22 @@ def clahe(image, clip_limit, tiles, scale):
 
 def round_half_even(value):
     return round(float(value))
+
+
+def columns(seconds, values, codes, n_columns, width_s, cadence_s):
+    """Mean and commonest code of each column's frames; the column before's between frames not a gap apart."""
+    means, commonest = [], []
+    column = [int(s / width_s) for s in seconds]
+    for i in range(n_columns):
+        mine = [k for k in range(len(seconds)) if column[k] == i]
+        if mine:
+            finite = [values[k] for k in mine if values[k] == values[k]]
+            means.append(sum(finite) / len(finite) if finite else math.nan)
+            tally = [sum(codes[k] == code for k in mine) for code in range(4)]
+            commonest.append(tally.index(max(tally)) if max(tally) else -1)
+            continue
+        last = max(k for k in range(len(seconds)) if column[k] < i)
+        together = seconds[last + 1] - seconds[last] < 1.5 * cadence_s
+        means.append(means[column[last]] if together else math.nan)
+        commonest.append(commonest[column[last]] if together else -1)
+    return means, commonest

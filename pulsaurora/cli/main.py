@@ -26,6 +26,7 @@ COMMANDS = {
     "simulate": "pulsaurora.cli.simulate",
     "classify": "pulsaurora.cli.classify",
     "labels": "pulsaurora.cli.labels",
+    "plot": "pulsaurora.cli.plot",
 }
 
 DONE, FAILED, WRONG_USAGE, DONE_WITH_PROBLEMS = 0, 1, 2, 3
