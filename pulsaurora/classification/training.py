@@ -19,12 +19,14 @@ from pulsaurora.classes import CLASSES
 from pulsaurora.classification.evaluation import calibration_error, score_labels
 from pulsaurora.problems import UsageError
 from pulsaurora.pulsation.reduction import WINDOW_S, Reduced, SkyGrid, reduce_frames, window_features
-from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURE_VERSION
+from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURE_VERSION, SUN_MOON
 
-N_SITES = 96
-MINUTES_A_SITE = 30
+# Many short visits: what a model has not seen is another site and another scene, not another minute.
+N_SITES = 288
+MINUTES_A_SITE = 8
 # Of every twelve sites, two test the model and one calibrates it.
 TEST_SITES, CALIBRATION_SITES, OF_SITES = (0, 6), (3,), 12
+UNKNOWN_SITES = 0.1
 
 
 @dataclass
@@ -79,21 +81,22 @@ def simulate_site(number, seed, n_minutes):
     Dataset
     """
     from pulsaurora.simulation.night import simulate_minutes
+    from pulsaurora.simulation.programme import draw_start
 
-    start = np.datetime64("2014-01-01T02:00:00") + np.random.default_rng([seed, number]).integers(
-        0, 3650 * 24
-    ) * np.timedelta64(1, "h")
-    parts, labels, scenes = [], [], []
+    rng = np.random.default_rng([seed, number])
     grid = SkyGrid()
-    minute = None
-    for minute in simulate_minutes([seed, number], start, n_minutes):
+    parts, labels, scenes, lights = [], [], [], []
+    for minute in simulate_minutes([seed, number], draw_start(rng), n_minutes, script="varied"):
         parts.append(reduce_frames(minute.images, minute.times, grid))
-        labels.append(np.asarray(minute.labels))
+        labels.append(minute.labels)
         scenes.append(np.asarray(minute.scenes, dtype=str))
-    reduced = Reduced.concatenate(parts)
-    rows = window_features(reduced, latitude=minute.latitude, longitude=minute.longitude)
-    n = len(rows)
-    return Dataset(rows, np.concatenate(labels), np.concatenate(scenes), np.full(n, number))
+        # The simulator may move sun and moon to suit a scene, so theirs are its own, not the almanac's.
+        lights.append(np.stack([minute.truth[f.name.replace("elevation", "elevation_deg")] for f in SUN_MOON], axis=1))
+    rows = window_features(Reduced.concatenate(parts))
+    # Some users' sites are not known: a part of the sites is trained on as if these were not.
+    if rng.random() > UNKNOWN_SITES:
+        rows[:, -len(SUN_MOON) :] = np.concatenate(lights)
+    return Dataset(rows, np.concatenate(labels), np.concatenate(scenes), np.full(len(rows), number))
 
 
 def simulate_dataset(n_sites=N_SITES, n_minutes=MINUTES_A_SITE, seed=0, workers=None, progress=None):
@@ -129,6 +132,7 @@ def split_by_site(dataset):
 def fit_trees(dataset, seed=0):
     """Gradient-boosted trees on one dataset, classes balanced, no early stopping."""
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     model = HistGradientBoostingClassifier(
         max_iter=150,
@@ -141,7 +145,9 @@ def fit_trees(dataset, seed=0):
         early_stopping=False,
         random_state=seed,
     )
-    return model.fit(dataset.features, dataset.labels)
+    # One thread: sums in one order, so that the same seed gives the same trees on any machine.
+    with threadpool_limits(1):
+        return model.fit(dataset.features, dataset.labels)
 
 
 def fit_temperature(labels, probabilities):
