@@ -140,8 +140,8 @@ def modulation_row(times_s, levels, pedestals, ratios, mask, centre, half=60.0, 
         slow = np.sqrt(max((power[~fast].sum() - (~fast).sum() * noise) * scale, 0)) / (v + offset)
         excess = power[fast].sum() / (n_fast * noise)
         cells[i, j] = {
-            "v": v, "slope": slope, "residual": residual, "spectrum": spectrum, "power": power, "noise": noise,
-            "amplitude": amplitude, "slow": slow, "excess": excess,
+            "v": v, "slope": slope, "residual": residual, "spectrum": spectrum, "power": power,
+            "noise": noise, "amplitude": amplitude, "slow": slow, "excess": excess,
             "modulated": excess > 2 and amplitude > 0.01,
             "pulsating": excess > 2 and amplitude > 0.01 and amplitude > slow,
             "strong": excess > 4 and amplitude > 0.05 and amplitude > slow,

@@ -7,6 +7,7 @@ whole sites are left out to calibrate and to test, so that no score comes from a
 import hashlib
 import json
 import os
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +92,9 @@ def simulate_site(number, seed, n_minutes):
         labels.append(minute.labels)
         scenes.append(np.asarray(minute.scenes, dtype=str))
         # The simulator may move sun and moon to suit a scene, so theirs are its own, not the almanac's.
-        lights.append(np.stack([minute.truth[f.name.replace("elevation", "elevation_deg")] for f in SUN_MOON], axis=1))
+        lights.append(
+            np.stack([minute.truth[f.name.replace("elevation", "elevation_deg")] for f in SUN_MOON], axis=1)
+        )
     rows = window_features(Reduced.concatenate(parts))
     # Some users' sites are not known: a part of the sites is trained on as if these were not.
     if rng.random() > UNKNOWN_SITES:
@@ -147,7 +150,7 @@ def fit_trees(dataset, seed=0):
     )
     # One thread: sums in one order, so that the same seed gives the same trees on any machine.
     with threadpool_limits(1):
-        return model.fit(dataset.features, dataset.labels)
+        return model.fit(dataset.features, dataset.labels.astype(np.int64))
 
 
 def fit_temperature(labels, probabilities):
@@ -179,12 +182,15 @@ def to_onnx(model, temperature, metadata):
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
-    proto = convert_sklearn(
-        model,
-        initial_types=[("features", FloatTensorType([None, len(FEATURE_NAMES)]))],
-        options={id(model): {"zipmap": False}},
-        target_opset={"": 18, "ai.onnx.ml": 3},
-    )
+    with warnings.catch_warnings():
+        # skl2onnx 1.20 hands protobuf booleans where it wants integers: 6 warns, 7 refuses.
+        warnings.simplefilter("ignore")
+        proto = convert_sklearn(
+            model,
+            initial_types=[("features", FloatTensorType([None, len(FEATURE_NAMES)]))],
+            options={id(model): {"zipmap": False}},
+            target_opset={"": 18, "ai.onnx.ml": 3},
+        )
     graph = proto.graph
     for node in graph.node:
         for i, name in enumerate(node.output):
@@ -251,12 +257,15 @@ def train_simulated(
     Raises
     ------
     UsageError
-        If there are too few sites to leave some out.
+        If there are too few sites to leave some out, or a class has no frame.
     """
     if n_sites < OF_SITES:
         raise UsageError(f"{n_sites} sites cannot be split; {OF_SITES} or more can")
     dataset = simulate_dataset(n_sites, n_minutes, seed, workers, progress)
     train, calibration, test = split_by_site(dataset)
+    missing = [name for label, name in enumerate(CLASSES) if label not in train.labels]
+    if missing:
+        raise UsageError(f"no frame to train on is {' or '.join(missing)}; simulate more sites or minutes")
     model = fit_trees(train, seed)
     temperature = fit_temperature(calibration.labels, model.predict_proba(calibration.features))
     expected = apply_temperature(model.predict_proba(test.features), temperature)
@@ -270,8 +279,9 @@ def train_simulated(
         "temperature": round(temperature, 4),
     }
     trained_on = (
-        f"simulated skies only: {n_sites} sites of {n_minutes} minutes, seed {seed}, {len(train)} frames to train, "
-        f"{len(calibration)} to calibrate, {len(test)} to test, no site in two of them; no real labelled frame"
+        f"simulated skies only: {n_sites} sites of {n_minutes} minutes, seed {seed}, {len(train)} frames "
+        f"to train, {len(calibration)} to calibrate, {len(test)} to test, no site in two of them; "
+        "no real labelled frame"
     )
     metadata = {
         "kind": "features",

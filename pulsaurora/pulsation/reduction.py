@@ -156,7 +156,8 @@ def reduce_frames(images, times, grid):
     images = np.asarray(images)
     if images.dtype != np.uint16 or images.ndim != 3 or images.shape[1:] != grid.shape:
         raise ContractError(
-            f"images are {images.dtype} of shape {images.shape}; expected uint16 of shape (n, {grid.shape[0]}, {grid.shape[1]})"
+            f"images are {images.dtype} of shape {images.shape}; "
+            f"expected uint16 of shape (n, {grid.shape[0]}, {grid.shape[1]})"
         )
     times = np.asarray(times, dtype="datetime64[us]")
     if times.shape != (len(images),):
@@ -185,7 +186,8 @@ def reduce_frames(images, times, grid):
         _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
         _structure.fill_structure(
             means[some], peaks[some], grid.fine_mask, grid.fine_elevation, grid.peak_scale, grid.block**2,
-            GAIN, READ_VARIANCE, OFFSET, SATURATION, scratch, mask_scratch, coarse[some], structure[start:stop],
+            GAIN, READ_VARIANCE, OFFSET, SATURATION, scratch, mask_scratch, coarse[some],
+            structure[start:stop],
         )  # fmt: skip
         cells[start:stop, :, :-PADDING] = coarse[some, grid.rows, grid.cols] * inside
     return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid)
@@ -236,8 +238,8 @@ def window_features(reduced, inner=None, latitude=None, longitude=None, window_s
     n_frequencies = int(round(window_s / SHORTEST_PERIOD_S))
     modulation = np.empty((last - first, n_modulation), dtype=np.float32)
     _modulation.fill_modulation(
-        times_s, reduced.cells, reduced.structure, reduced.grid.cell_mask.ravel(), n_rows, n_cols, first, last,
-        window_s / 2, CADENCE_S, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN, READ_VARIANCE,
+        times_s, reduced.cells, reduced.structure, reduced.grid.cell_mask.ravel(), n_rows, n_cols,
+        first, last, window_s / 2, CADENCE_S, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN, READ_VARIANCE,
         4 * (reduced.grid.block**2 - 1), OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
         np.empty((n, n_cells), dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))), np.empty((n, 7)),
         np.empty(_modulation.scratch_size(n_cells, n_frequencies), dtype=np.float32),

@@ -1,0 +1,83 @@
+"""Training on simulated skies: nothing leaks between sites, ONNX says what the trees say, seeds repeat."""
+
+import numpy as np
+import pytest
+
+from pulsaurora.classes import CLASSES
+from pulsaurora.classification import training
+from pulsaurora.classification.evaluation import calibration_error, score_labels
+from pulsaurora.classification.model import load_model
+from pulsaurora.problems import UsageError
+from pulsaurora.pulsation.table import FEATURE_NAMES
+
+pytest.importorskip("skl2onnx", reason="training needs the train extra")
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 4, 2400).astype(np.int8)
+    features = rng.normal(size=(2400, len(FEATURE_NAMES))).astype(np.float32)
+    features[:, 5] += 1.5 * labels
+    features[:, 9] -= 2.0 * (labels == 3)
+    return training.Dataset(features, labels, np.array(CLASSES)[labels], np.arange(2400) // 100)
+
+
+def test_no_site_is_in_two_parts(dataset):
+    parts = training.split_by_site(dataset)
+    assert sum(map(len, parts)) == len(dataset)
+    sites = [set(part.sites) for part in parts]
+    assert all(sites) and not (sites[0] & sites[1] or sites[0] & sites[2] or sites[1] & sites[2])
+
+
+def test_the_onnx_file_says_what_the_trees_say(dataset):
+    model = training.fit_trees(dataset, seed=1)
+    temperature = 1.7
+    content = training.to_onnx(model, temperature, {"kind": "features"})
+    expected = model.predict_proba(dataset.features) ** (1 / temperature)
+    expected /= expected.sum(axis=1, keepdims=True)
+    found = training.onnx_probabilities(content, dataset.features)
+    # Thresholds are rounded to float32, so a row in some thousands can fall on the other side of one.
+    assert np.mean(np.abs(found - expected).max(axis=1) > 1e-4) < 2e-3
+    assert content == training.to_onnx(training.fit_trees(dataset, seed=1), temperature, {"kind": "features"})
+
+
+def test_temperature_undoes_what_made_probabilities_too_sure():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20000, 4))
+    honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = np.array([rng.choice(4, p=p) for p in honest])
+    sure = training.apply_temperature(honest, 1 / 2.5)
+    assert training.fit_temperature(labels, sure) == pytest.approx(2.5, rel=0.08)
+    assert calibration_error(labels, sure) > 0.1
+    assert calibration_error(labels, training.apply_temperature(sure, 2.5)) < 0.02
+
+
+def test_training_writes_a_model_that_loads_with_a_card_that_says_what_it_is(tmp_path):
+    out = tmp_path / "model.onnx"
+    trained = training.train_simulated(out, n_sites=14, n_minutes=2, seed=8, workers=2)
+    model = load_model(out)
+    assert model.kind == "features" and tuple(model.feature_names) == FEATURE_NAMES
+    assert out.read_bytes() == trained.onnx
+    probabilities = model.predict(np.zeros((3, len(FEATURE_NAMES)), np.float32))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    card = out.with_suffix(".md").read_text()
+    assert "simulated skies only: 14 sites" in card and "not been shown" in card
+
+
+def test_too_few_sites_are_refused():
+    with pytest.raises(UsageError, match="5 sites cannot be split"):
+        training.train_simulated(n_sites=5)
+
+
+def test_scores_worked_by_hand():
+    truth = [0, 0, 1, 2, 3, 3, 3, -1]
+    said = [0, 1, 1, 2, 3, 3, 2, 3]
+    scores = score_labels(truth, said)
+    assert scores.accuracy == pytest.approx(5 / 7)
+    np.testing.assert_allclose(scores.precision, [1, 1 / 2, 1 / 2, 1])
+    np.testing.assert_allclose(scores.recall, [1 / 2, 1, 1, 2 / 3])
+    np.testing.assert_allclose(scores.f1, [2 / 3, 2 / 3, 2 / 3, 4 / 5])
+    assert scores.macro_f1 == pytest.approx((2 / 3 * 3 + 4 / 5) / 4)
+    assert score_labels([], []).accuracy == 0.0
+    assert calibration_error([0, 1], [[0.75, 0.25], [0.75, 0.25]], n_bins=4) == pytest.approx(0.25)
