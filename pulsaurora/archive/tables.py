@@ -88,6 +88,11 @@ def write_classifications(path, table, about, problems=()):
         text.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
+def prepare_to_write():
+    """Import what writing needs; takes 0.1 s, which can pass while a night is read."""
+    import pyarrow.parquet  # noqa: F401
+
+
 def read_classifications(path, problems=None):
     """Read a classification file, ours or another program's of the same layout.
 
@@ -185,17 +190,47 @@ def _write_parquet(path, table, times, about, problems):
     columns = {}
     for name in table:
         if name == "time":
-            columns[name] = pyarrow.array(times)
+            columns[name] = _column(times)
         elif name == "label" or name.endswith("_label"):
-            columns[name] = pyarrow.DictionaryArray.from_arrays(pyarrow.array(_codes(table[name])), CLASSES)
+            codes = _column(_codes(table[name]))
+            columns[name] = pyarrow.DictionaryArray.from_arrays(codes, _texts(CLASSES))
         else:
             values = np.asarray(table[name])
-            column = pyarrow.array(values.tolist() if values.dtype.kind in "OUT" else values)
-            columns[name] = column.dictionary_encode() if pyarrow.types.is_string(column.type) else column
+            if values.dtype.kind in "OUT":
+                texts = sorted(set(values.tolist()))
+                codes = {text: code for code, text in enumerate(texts)}
+                codes = _column(np.array([codes[text] for text in values.tolist()], np.int32))
+                columns[name] = pyarrow.DictionaryArray.from_arrays(codes, _texts(texts))
+            else:
+                columns[name] = _column(values)
     kept = [(problem.path, problem.reason, problem.n_frames_kept) for problem in problems]
     note = {_METADATA_KEY: json.dumps({**about, "problems": kept})}
     whole = pyarrow.table(columns).replace_schema_metadata(note)
     pyarrow.parquet.write_table(whole, path, compression="zstd", compression_level=1)
+
+
+def _column(values):
+    """Return an Arrow array of numbers or times, of the same memory.
+
+    Made from a buffer because pyarrow.array imports pandas, which takes longer than some minute files do.
+    """
+    import pyarrow
+
+    values = np.ascontiguousarray(values)
+    kind = pyarrow.from_numpy_dtype(values.dtype)
+    if values.dtype == bool:
+        return pyarrow.array(values)
+    return pyarrow.Array.from_buffers(kind, len(values), [None, pyarrow.py_buffer(values)])
+
+
+def _texts(texts):
+    """Return an Arrow array of strings."""
+    import pyarrow
+
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(encoded))]
+    return pyarrow.Array.from_buffers(pyarrow.string(), len(encoded), buffers)
 
 
 def _read_parquet(path):

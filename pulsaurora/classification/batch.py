@@ -26,6 +26,7 @@ from pulsaurora.archive.layout import Night, find_nights
 from pulsaurora.archive.tables import (
     classification_path,
     parquet_path,
+    prepare_to_write,
     read_about,
     read_problems,
     write_classifications,
@@ -198,6 +199,7 @@ def classify_nights(
     if not Path(stream0).is_dir():
         raise UsageError(f"{stream0}: is not a folder, expected the root of a stream0 tree")
     _check_writable(out)
+    threading.Thread(target=prepare_to_write, daemon=True).start()
     listed, results = [], []
     days = list_tasks(stream0, out, start, end, sites, model, overwrite, listed)
     try:

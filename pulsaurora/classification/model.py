@@ -199,6 +199,9 @@ def _load(path, threads):
     )
     if differences := _differences(model):
         raise ContractError(f"{path.name}: cannot be used by this version: " + "; ".join(differences))
+    # One row shows what the shapes do not tell: that probabilities come out, of all classes.
+    shape = IMAGE_SHAPE if kind == "image" else (len(model.feature_names),)
+    model.predict(np.ones((1, *shape), np.float32))
     return model
 
 

@@ -23,10 +23,12 @@ from pulsaurora.problems import PulsauroraError, UsageError
 
 # Name -> module, in the order help lists them.
 COMMANDS = {
+    "demo": "pulsaurora.cli.demo",
     "simulate": "pulsaurora.cli.simulate",
     "classify": "pulsaurora.cli.classify",
     "labels": "pulsaurora.cli.labels",
     "plot": "pulsaurora.cli.plot",
+    "train": "pulsaurora.cli.train",
 }
 
 DONE, FAILED, WRONG_USAGE, DONE_WITH_PROBLEMS = 0, 1, 2, 3

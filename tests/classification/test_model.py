@@ -118,9 +118,16 @@ def test_shapes_that_do_not_match_are_refused(tmp_path, features_model):
 
 def test_scores_that_are_no_probabilities_are_refused(tmp_path):
     nodes = [helper.make_node("MatMul", ["features", "matrix"], ["probabilities"])]
-    model = load_model(tinymodel.save(tinymodel.features_proto(nodes=nodes), tmp_path / "logits.onnx"))
+    path = tinymodel.save(tinymodel.features_proto(nodes=nodes), tmp_path / "logits.onnx")
     with pytest.raises(ContractError, match="logits.onnx: what comes out are no probabilities"):
-        model.predict(rows(3))
+        load_model(path)
+    three = tinymodel.features_proto(
+        tinymodel.weights()[:, :3],
+        outputs=[helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 3])],
+    )
+    path = tinymodel.save(three, tmp_path / "three.onnx")
+    with pytest.raises(ContractError, match="three.onnx: has 0 outputs of float32"):
+        load_model(path)
 
 
 def test_files_that_are_no_models_are_refused_by_name(tmp_path, features_model, monkeypatch):
