@@ -11,6 +11,9 @@ import sys
 
 
 def main(arguments):
+    if arguments in (["-h"], ["--help"]):
+        print(__doc__.strip())
+        return 0
     if len(arguments) not in (2, 3) or arguments[0].startswith("-"):
         print(__doc__.strip(), file=sys.stderr)
         return 2

@@ -64,5 +64,6 @@ def parse_sites(text):
 def existing_folder(path, option):
     """Return `path` if it is a folder, else raise a UsageError that names the option."""
     if not Path(path).is_dir():
-        raise UsageError(f"{path} is not a folder; name one that exists with {option}")
+        variable = f"PULSAURORA_{option.lstrip('-').upper()}"
+        raise UsageError(f"{path} is not a folder; name one that exists with {option} or {variable}")
     return Path(path)
