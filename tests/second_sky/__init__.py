@@ -18,17 +18,28 @@ import zlib
 
 import numpy as np
 
-from . import aurora_scenes, other_scenes  # noqa: F401  (they fill the registry)
+from . import aurora_scenes, bad_scenes, clear_scenes, pulsating_scenes  # noqa: F401  (they fill REGISTRY)
 from .almanac import draw_start
 from .oddities import BUILDERS
 from .optics import SIDE
-from .registry import BAD_VIEWING, NO_AURORA, OTHER_AURORA, PULSATING, REGISTRY
+from .registry import NO_AURORA, OTHER_AURORA, PULSATING, REGISTRY
 from .world import World, film
 
 SCENES = {name: entry.label for name, entry in sorted(REGISTRY.items(), key=lambda item: item[1].label)}
-CONFUSERS = ("fast_cloud_moonlit", "fast_cloud_city", "streaming_cells", "flashes_on_cloud", "snowfall",
-             "flashing_lights", "passing_cars", "aircraft", "satellites_and_meteors", "twinkling_stars",
-             "fast_arcs", "breakup")
+CONFUSERS = (
+    "fast_cloud_moonlit",
+    "fast_cloud_city",
+    "streaming_cells",
+    "flashes_on_cloud",
+    "snowfall",
+    "flashing_lights",
+    "passing_cars",
+    "aircraft",
+    "satellites_and_meteors",
+    "twinkling_stars",
+    "fast_arcs",
+    "breakup",
+)
 UNSURE = (*BUILDERS, "inverted_image")
 
 _ATTEMPTS = 40
@@ -47,7 +58,7 @@ def _holds(label, truth):
         return aurora.min() >= 0.03 and hidden.mean() < 0.5
     if label == NO_AURORA:
         return hidden.max() < 0.1
-    return not hidden.any() or hidden.min() > 0.5      # a frosted dome hides nothing; it smears
+    return not hidden.any() or hidden.min() > 0.5  # a frosted dome hides nothing; it smears
 
 
 def start_for(scene, seed, latitude=58.0, longitude=-100.0):
@@ -94,7 +105,9 @@ def make_clip(scene, seed, n_frames=60, start="2015-01-20T08:00:00", latitude=58
     if scene in BUILDERS:
         world = World(_stream(scene, seed), start, n_frames, latitude, longitude, "dark")
         show = BUILDERS[scene](world)
-        images = np.stack([world.camera.expose(show(i).astype(np.float32), world.rng) for i in range(n_frames)])
+        images = np.stack(
+            [world.camera.expose(show(i).astype(np.float32), world.rng) for i in range(n_frames)]
+        )
         return _clip(world, images, -1, np.zeros((SIDE, SIDE), np.float32))
     if scene not in REGISTRY:
         raise ValueError(f"no scene {scene!r}; one of {', '.join((*SCENES, *UNSURE))}")
@@ -110,8 +123,15 @@ def make_clip(scene, seed, n_frames=60, start="2015-01-20T08:00:00", latitude=58
 
 
 def _clip(world, images, label, depth):
-    return {"images": images, "times": world.times, "labels": np.full(len(images), label, np.int8),
-            "latitude": world.latitude, "longitude": world.longitude, "depth": depth, "camera": world.camera}
+    return {
+        "images": images,
+        "times": world.times,
+        "labels": np.full(len(images), label, np.int8),
+        "latitude": world.latitude,
+        "longitude": world.longitude,
+        "depth": depth,
+        "camera": world.camera,
+    }
 
 
 def _inverted(seed, *where):

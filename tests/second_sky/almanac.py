@@ -56,14 +56,27 @@ def moon(time, latitude, longitude):
     def term(amplitude, phase, rate):
         return amplitude * np.sin(np.radians(phase + rate * t))
 
-    lon = (218.32 + 481267.881 * t + term(6.29, 135.0, 477198.87) - term(1.27, 259.3, -413335.36)
-           + term(0.66, 235.7, 890534.22) + term(0.21, 269.9, 954397.74) - term(0.19, 357.5, 35999.05)
-           - term(0.11, 186.5, 966404.03))
-    lat = (term(5.13, 93.3, 483202.02) + term(0.28, 228.2, 960400.89) - term(0.28, 318.3, 6003.15)
-           - term(0.17, 217.6, -407332.21))
+    lon = (
+        218.32
+        + 481267.881 * t
+        + term(6.29, 135.0, 477198.87)
+        - term(1.27, 259.3, -413335.36)
+        + term(0.66, 235.7, 890534.22)
+        + term(0.21, 269.9, 954397.74)
+        - term(0.19, 357.5, 35999.05)
+        - term(0.11, 186.5, 966404.03)
+    )
+    lat = (
+        term(5.13, 93.3, 483202.02)
+        + term(0.28, 228.2, 960400.89)
+        - term(0.28, 318.3, 6003.15)
+        - term(0.17, 217.6, -407332.21)
+    )
     elevation, azimuth = horizontal(*_ecliptic(lon, lat, days), time, latitude, longitude)
-    elongation = np.degrees(np.arccos(np.cos(np.radians(lat)) * np.cos(np.radians(lon - _sun_longitude(days)))))
-    elevation -= 0.95 * np.cos(np.radians(elevation))   # the observer is not at the Earth's centre
+    elongation = np.degrees(
+        np.arccos(np.cos(np.radians(lat)) * np.cos(np.radians(lon - _sun_longitude(days))))
+    )
+    elevation -= 0.95 * np.cos(np.radians(elevation))  # the observer is not at the Earth's centre
     return elevation, azimuth, 0.5 * (1 - np.cos(np.radians(elongation)))
 
 
@@ -71,7 +84,8 @@ def draw_start(rng, light, latitude, longitude):
     """Draw a time (2006 to 2019) whose sun and moon make a sky 'dark', 'moon' or 'twilight'."""
     for _ in range(20_000):
         time = np.datetime64("2006-01-01T00:00:00", "us") + np.timedelta64(
-            int(rng.integers(0, 14 * 365 * 86_400)), "s")
+            int(rng.integers(0, 14 * 365 * 86_400)), "s"
+        )
         sun_up, _azimuth = sun(time, latitude, longitude)
         moon_up, _azimuth, lit = moon(time, latitude, longitude)
         moonless = moon_up < -3 or lit < 0.05

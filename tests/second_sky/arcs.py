@@ -28,26 +28,49 @@ def _spread():
 
 
 class Arc:
-    """One arc: `curve(t)` gives points (km), normals' sides come from the zenith; `glow(t)` brightness along it."""
+    """One arc: `curve(t)` gives its points over the ground (km), `glow(t)` brightness along it."""
 
-    def __init__(self, rng, y_km, *, width_km, light, drift_kms, folds_km, fold_speed_kms, ray_depth,
-                 sway_km=0.0, sway_s=60.0, tilt=None, curl=0.8):
+    def __init__(
+        self,
+        rng,
+        y_km,
+        *,
+        width_km,
+        light,
+        drift_kms,
+        folds_km,
+        fold_speed_kms,
+        ray_depth,
+        sway_km=0.0,
+        sway_s=60.0,
+        tilt=None,
+        curl=0.8,
+    ):
         self.along = np.arange(-1000.0, 1000.0, 4.0)
         knots = np.linspace(-1000, 1000, int(rng.integers(6, 11)))
         bend = rng.normal(0, 15, knots.size)
-        swing = rng.normal(0, 0.06, knots.size)           # km/s: the control points wander on their own
+        swing = rng.normal(0, 0.06, knots.size)  # km/s: the control points wander on their own
         self.line, self.swing = CubicSpline(knots, bend)(self.along), CubicSpline(knots, swing)(self.along)
         tilt = rng.normal(0, 0.15) if tilt is None else tilt
         self.line = self.line + y_km + tilt * self.along
         self.drift, self.sway_km, self.sway_s = drift_kms, sway_km, sway_s
         count = 3 if folds_km > 0 else 0
-        self.folds = [(folds_km * rng.uniform(0.4, 1.0) / (k + 1), 2 * np.pi / rng.uniform(60, 320) * (k + 1) ** 0.7,
-                       fold_speed_kms * rng.uniform(0.6, 1.4), rng.uniform(0, 6.3), curl * rng.uniform(0.5, 1.2))
-                      for k in range(count)]
+        self.folds = [
+            (
+                folds_km * rng.uniform(0.4, 1.0) / (k + 1),
+                2 * np.pi / rng.uniform(60, 320) * (k + 1) ** 0.7,
+                fold_speed_kms * rng.uniform(0.6, 1.4),
+                rng.uniform(0, 6.3),
+                curl * rng.uniform(0.5, 1.2),
+            )
+            for k in range(count)
+        ]
         self.width, self.light, self.ray_depth = width_km, light, ray_depth
         self.lumps, self.rays = value_noise_1d(rng, 2048, 12, 4), value_noise_1d(rng, 8192, 500, 3)
         self.lump_speed, self.ray_speed = (
-            rng.normal(0, 0.6 * abs(fold_speed_kms)), rng.normal(0, abs(fold_speed_kms) + 0.2))
+            rng.normal(0, 0.6 * abs(fold_speed_kms)),
+            rng.normal(0, abs(fold_speed_kms) + 0.2),
+        )
         self.lump_depth = rng.uniform(0.2, 0.7)
         self.phase = rng.uniform(0, 6.3)
         self.flare_s = rng.uniform(100, 400)
@@ -66,9 +89,13 @@ class Arc:
     def glow(self, t):
         """Core brightness, and how bright the rays above it are, along the curve."""
         size = self.lumps.size
-        lumps = np.interp((self.along - self.lump_speed * t) / 4 % size, np.arange(size), self.lumps, period=size)
+        lumps = np.interp(
+            (self.along - self.lump_speed * t) / 4 % size, np.arange(size), self.lumps, period=size
+        )
         size = self.rays.size
-        rays = np.interp((self.along - self.ray_speed * t) * 1.2 % size, np.arange(size), self.rays, period=size)
+        rays = np.interp(
+            (self.along - self.ray_speed * t) * 1.2 % size, np.arange(size), self.rays, period=size
+        )
         level = self.light * (1 - self.lump_depth + self.lump_depth * 1.5 * lumps)
         level = level * (1 + 0.12 * np.sin(2 * np.pi * t / self.flare_s + self.phase))
         rays = np.clip(2.2 * rays - 0.6, 0, 1.4)
@@ -103,7 +130,8 @@ class Arcs:
         widths = np.concatenate([np.full(arc.along.size, arc.width) for arc in self.arcs])
         reach = 3.2 * widths.max() + (2.5 * self.ray_km if rays.any() else 0)
         distance, nearest = cKDTree(curves, balanced_tree=False, compact_nodes=False).query(
-            self.points, distance_upper_bound=reach)
+            self.points, distance_upper_bound=reach
+        )
         hit = np.flatnonzero(np.isfinite(distance))
         distance, nearest = distance[hit], nearest[hit]
         light = core[nearest] * np.exp(-0.5 * (distance / widths[nearest]) ** 2)
@@ -122,8 +150,19 @@ class Arcs:
 class Diffuse:
     """A belt of soft light with faint structure, steady or slowly waxing and waning."""
 
-    def __init__(self, world, light, *, y_km=None, half_width_km=None, change=0.0, change_s=300.0, rough=0.15,
-                 holes=0.0, edge_km=(20, 80)):
+    def __init__(
+        self,
+        world,
+        light,
+        *,
+        y_km=None,
+        half_width_km=None,
+        change=0.0,
+        change_s=300.0,
+        rough=0.15,
+        holes=0.0,
+        edge_km=(20, 80),
+    ):
         rng = world.rng
         height = rng.uniform(105, 125)
         x, y = ground_km(world.towards, height)

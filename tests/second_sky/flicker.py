@@ -11,7 +11,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import lfilter
 
 STEP_S = 0.1
-LEAD_S = 12.0      # trains begin this long before the first frame, for patches that light up late
+LEAD_S = 12.0  # trains begin this long before the first frame, for patches that light up late
 
 
 def _steps(duration_s):
@@ -40,9 +40,11 @@ def semi_markov(rng, n, duration_s, period_s):
         at = -rng.uniform(0, period)
         while at < row.size * STEP_S:
             lit = rng.gamma(6.0, on_s / 6.0)
-            row[max(int(at / STEP_S), 0):max(int((at + lit) / STEP_S), 0)] = rng.lognormal(-0.05, 0.25)
+            row[max(int(at / STEP_S), 0) : max(int((at + lit) / STEP_S), 0)] = rng.lognormal(-0.05, 0.25)
             at += lit + rng.lognormal(np.log(off_s), 0.3)
-    return _lag(target, rng.uniform(0.2, 0.12 * np.mean(period_s)), rng.uniform(0.3, 0.18 * np.mean(period_s)))
+    return _lag(
+        target, rng.uniform(0.2, 0.12 * np.mean(period_s)), rng.uniform(0.3, 0.18 * np.mean(period_s))
+    )
 
 
 def relaxation(rng, n, duration_s, period_s):
@@ -55,9 +57,9 @@ def relaxation(rng, n, duration_s, period_s):
     phase = charge % 1.0
     kind = rng.random()
     if kind < 0.4:
-        pulse = (1 - phase) ** rng.uniform(1.0, 2.2)      # sharp rise, slow fall
+        pulse = (1 - phase) ** rng.uniform(1.0, 2.2)  # sharp rise, slow fall
     elif kind < 0.6:
-        pulse = phase ** rng.uniform(1.0, 2.2)            # slow rise, sharp fall
+        pulse = phase ** rng.uniform(1.0, 2.2)  # slow rise, sharp fall
     else:
         pulse = np.exp(-phase / rng.uniform(0.2, 0.4))
         pulse = (pulse - pulse.min()) / np.ptp(pulse)
@@ -85,8 +87,9 @@ def wandering_phase(rng, n, duration_s, period_s):
     wander = rng.uniform(0.15, 0.45) * np.sqrt(STEP_S / period) * walk
     phase = np.cumsum(STEP_S / period + wander / 2, axis=1) + rng.random((n, 1))
     pulse = (0.5 - 0.5 * np.cos(2 * np.pi * phase)) ** rng.uniform(0.8, 3.0)
-    slow = 1 + 0.25 * np.sin(2 * np.pi * np.arange(steps) * STEP_S / rng.uniform(30, 70, (n, 1))
-                             + rng.uniform(0, 6.3, (n, 1)))
+    slow = 1 + 0.25 * np.sin(
+        2 * np.pi * np.arange(steps) * STEP_S / rng.uniform(30, 70, (n, 1)) + rng.uniform(0, 6.3, (n, 1))
+    )
     return (pulse * slow).astype(np.float32)
 
 

@@ -13,14 +13,16 @@ class Stars:
     def __init__(self, world, brightest, count=None, twinkle=0.12, milky_way=0.0):
         rng = self.rng = world.rng
         count = count or int(rng.integers(1500, 3500))
-        magnitude = 5.5 + 2.0 * np.log10(rng.random(count))      # N(<m) goes as 10^(m / 2)
+        magnitude = 5.5 + 2.0 * np.log10(rng.random(count))  # N(<m) goes as 10^(m / 2)
         self.flux = brightest * 10 ** (-0.4 * np.maximum(magnitude, -1.0))
         x, y, z = rng.normal(size=(3, count))
         if milky_way:
             self.plane = unit_vector(rng.uniform(10, 80), rng.uniform(0, 360))
             lean = rng.random(count) < 0.5
-            x, y, z = np.stack([x, y, z]) - np.where(lean, 0.75 * (self.plane @ np.stack([x, y, z])), 0) * (
-                self.plane[:, None])
+            x, y, z = (
+                np.stack([x, y, z])
+                - np.where(lean, 0.75 * (self.plane @ np.stack([x, y, z])), 0) * (self.plane[:, None])
+            )
         size = np.sqrt(x**2 + y**2 + z**2)
         self.ra, self.dec = np.degrees(np.arctan2(y, x)), np.degrees(np.arcsin(z / size))
         self.world, self.twinkle = world, twinkle
@@ -51,7 +53,11 @@ def stamp(image, row, col, flux, blur):
     right = np.exp(-0.5 * ((col0[:, None] + steps - col[:, None]) / blur) ** 2)
     spots = (flux / (2 * np.pi * blur**2))[:, None, None] * down[:, :, None] * right[:, None, :]
     where = (row0[:, None, None] + steps[:, None]) * SIDE + (col0[:, None, None] + steps)
-    image += np.bincount(where.ravel(), spots.ravel(), minlength=SIDE * SIDE).reshape(SIDE, SIDE).astype(np.float32)
+    image += (
+        np.bincount(where.ravel(), spots.ravel(), minlength=SIDE * SIDE)
+        .reshape(SIDE, SIDE)
+        .astype(np.float32)
+    )
 
 
 class Flyer:
@@ -72,16 +78,18 @@ class Flyer:
         world = self.world
         start = world.times_s[i]
         moments = start + np.linspace(0, world.exposure_s, 12)
-        flash = np.arange(np.ceil((start - self.offset_s) / self.beat_s),
-                          (start + world.exposure_s - self.offset_s) / self.beat_s)
+        flash = np.arange(
+            np.ceil((start - self.offset_s) / self.beat_s),
+            (start + world.exposure_s - self.offset_s) / self.beat_s,
+        )
         when = np.concatenate([moments, flash * self.beat_s + self.offset_s])
         place = (when[:, None] - self.crossing_s) * self.speed * self.ahead + self.aside
         towards = np.column_stack([place, np.full(len(place), self.height)])
         distance = np.linalg.norm(towards, axis=1)
         towards /= distance[:, None]
         flux = np.concatenate([np.full(12, self.steady / 12), np.full(flash.size, self.strobe)])
-        if not self.strobe:     # a satellite may flare as it tumbles
-            flux = flux * (1 + 6 * np.exp(-((when - self.flare_at) / self.flare_s) ** 2))
+        if not self.strobe:  # a satellite may flare as it tumbles
+            flux = flux * (1 + 6 * np.exp(-(((when - self.flare_at) / self.flare_s) ** 2)))
         flux = flux * (self.height / distance) ** 2 * (towards[:, 2] > 0.05)
         row, col = world.camera.project(towards)
         return row, col, flux, 0.7
@@ -105,6 +113,7 @@ class Meteor:
 
 
 # How a lamp's light changes: each returns the mean over an exposure beginning at each of `times_s`.
+
 
 def _mean(level, times_s, exposure_s, samples=20):
     part = (np.arange(samples) + 0.5) / samples * exposure_s
@@ -146,16 +155,18 @@ class Lamp:
         self.world, self.level, self.light, self.wide_deg, self.sweep = world, level, light, wide_deg, sweep
         self.elevation = rng.uniform(1, 7) if elevation_deg is None else elevation_deg
         self.azimuth = rng.uniform(0, 360) if azimuth_deg is None else azimuth_deg
-        self.bounce = rng.uniform(0.0, 0.012)     # of the glare, reflected from the dome's far side
+        self.bounce = rng.uniform(0.0, 0.012)  # of the glare, reflected from the dome's far side
         self.still = None if sweep else self._glare(self.azimuth)
 
     def _glare(self, azimuth):
         towards = self.world.towards
         toward = unit_vector(self.elevation, azimuth).astype(np.float32)
         apart = np.degrees(np.arccos(np.clip(towards @ toward, -1, 1)))
-        glare = np.exp(-(apart / 1.2) ** 2) * 3 + np.exp(-apart / self.wide_deg)
-        mirrored = np.degrees(np.arccos(np.clip(towards @ (toward * np.array([-1, -1, 1], np.float32)), -1, 1)))
-        return (glare + self.bounce * 10 * np.exp(-((mirrored - 3) / 4) ** 2)).astype(np.float32)
+        glare = np.exp(-((apart / 1.2) ** 2)) * 3 + np.exp(-apart / self.wide_deg)
+        mirrored = np.degrees(
+            np.arccos(np.clip(towards @ (toward * np.array([-1, -1, 1], np.float32)), -1, 1))
+        )
+        return (glare + self.bounce * 10 * np.exp(-(((mirrored - 3) / 4) ** 2))).astype(np.float32)
 
     def __call__(self, i):
         glare = self.still

@@ -35,14 +35,17 @@ def television_noise(w):
 
     def show(i):
         return np.kron(rng.random((SIDE // wide, SIDE // wide)), np.ones((wide, wide))).ravel() * light
+
     return show
 
 
 def fireworks(w):
     """Bursts of sparks all over the sky, with smoke."""
     rng = w.rng
-    bursts = [(rng.uniform(-3, w.n), *rng.uniform(60, 196, 2), rng.uniform(15, 60), rng.uniform(0, 6.3, 60))
-              for _ in range(w.n)]
+    bursts = [
+        (rng.uniform(-3, w.n), *rng.uniform(60, 196, 2), rng.uniform(15, 60), rng.uniform(0, 6.3, 60))
+        for _ in range(w.n)
+    ]
     smoke = 300 * (3 + value_noise(rng, SIDE, 5, 4))
 
     def show(i):
@@ -59,14 +62,22 @@ def fireworks(w):
             near = np.exp(-((_ROWS - row) ** 2 + (_COLS - col) ** 2) / (2 * 20.0**2))
             image += 6000 * np.exp(-age) * near
         return image.ravel()
+
     return show
 
 
 def searchlights(w):
     """Beams from the edge that swing across the whole sky."""
     rng = w.rng
-    beams = [(rng.uniform(0, 6.3), rng.uniform(0.05, 0.35) * rng.choice([-1, 1]), rng.uniform(0.03, 0.1),
-              rng.uniform(0, 6.3)) for _ in range(rng.integers(2, 5))]
+    beams = [
+        (
+            rng.uniform(0, 6.3),
+            rng.uniform(0.05, 0.35) * rng.choice([-1, 1]),
+            rng.uniform(0.03, 0.1),
+            rng.uniform(0, 6.3),
+        )
+        for _ in range(rng.integers(2, 5))
+    ]
 
     def show(i):
         image = np.full((SIDE, SIDE), 800.0)
@@ -76,9 +87,11 @@ def searchlights(w):
             off = np.angle(np.exp(1j * (np.arctan2(_ROWS - row, _COLS - col) - aim)))
             image += 9000 * np.exp(-((off / wide) ** 2))
         return image.ravel()
+
     return show
 
 
-
-BUILDERS = {build.__name__: build for build in
-            (striped_pattern, blinking_checkers, television_noise, fireworks, searchlights)}
+BUILDERS = {
+    build.__name__: build
+    for build in (striped_pattern, blinking_checkers, television_noise, fireworks, searchlights)
+}

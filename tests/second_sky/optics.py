@@ -18,7 +18,7 @@ class Camera:
 
     def __init__(self, rng):
         self.row0, self.col0 = 127.5 + rng.normal(0, 4.0), 127.5 + rng.normal(0, 4.0)
-        self.radius = rng.uniform(111.0, 131.0)     # pixels from the axis to 90 degrees
+        self.radius = rng.uniform(111.0, 131.0)  # pixels from the axis to 90 degrees
         self.lens = ("stereographic", "equisolid", "polynomial")[rng.integers(3)]
         self._angles = np.radians(np.linspace(0, 110, 441))
         self._radii = self._curve(rng)
@@ -38,7 +38,7 @@ class Camera:
     def _curve(self, rng):
         """Distance from the axis against angle, 1 at 90 degrees."""
         angle = self._angles
-        if self.lens == "stereographic":    # a true one squeezes the zenith more than any such camera does
+        if self.lens == "stereographic":  # a true one squeezes the zenith more than any such camera does
             mix = rng.uniform(0.3, 0.8)
             radii = mix * np.tan(angle / 2) + (1 - mix) * angle * 2 / np.pi
         elif self.lens == "equisolid":
@@ -74,17 +74,22 @@ class Camera:
             rows, cols = np.divmod(np.arange(SIDE * SIDE), SIDE)
             off = np.hypot(rows - self.row0 - rng.normal(0, 2), cols - self.col0 - rng.normal(0, 2)) - where
             side = np.cos(np.arctan2(rows - self.row0, cols - self.col0) - rng.uniform(0, 2 * np.pi))
-            outside += (rng.uniform(0.1, 0.5) * np.exp(-(off / rng.uniform(0.6, 1.6)) ** 2 / 2)
-                        * ramp(side, rng.uniform(-0.8, 0.5), 0.9)).astype(np.float32)
+            outside += (
+                rng.uniform(0.1, 0.5)
+                * np.exp(-((off / rng.uniform(0.6, 1.6)) ** 2) / 2)
+                * ramp(side, rng.uniform(-0.8, 0.5), 0.9)
+            ).astype(np.float32)
         fall = np.exp(-np.clip(from_axis - self.radius, 0, None) / rng.uniform(1.5, 4))
         outside += (rng.uniform(0.1, 0.4) * fall * (from_axis > self.radius)).astype(np.float32)
         outside[self.seen] *= 0.3
-        self.stray = outside + np.float32(rng.uniform(0.01, 0.06))    # times the mean sky
+        self.stray = outside + np.float32(rng.uniform(0.01, 0.06))  # times the mean sky
 
     def _draw_horizon(self, rng):
         """Trees, roofs and a mast: where `open_sky` is 0 nothing shines through."""
         bearing = np.arange(720) / 2.0
-        line = rng.uniform(0, 2.5) + rng.uniform(0, 5) * value_noise_1d(rng, 720, int(rng.integers(6, 60))) ** 2
+        line = (
+            rng.uniform(0, 2.5) + rng.uniform(0, 5) * value_noise_1d(rng, 720, int(rng.integers(6, 60))) ** 2
+        )
         for _ in range(rng.integers(0, 3)):
             off = np.abs((bearing - rng.uniform(0, 360) + 180) % 360 - 180)
             line = np.where(off < rng.uniform(2, 12), np.maximum(line, rng.uniform(3, 12)), line)
@@ -97,14 +102,13 @@ class Camera:
 
     def _draw_detector(self, rng):
         self.pedestal = rng.uniform(2200, 3500)
-        self.gain = rng.lognormal(0, 0.3)            # counts a unit of sky light
-        self.shot = 1.68 * rng.lognormal(0, 0.08)    # variance = shot * (count - pedestal) + read
+        self.gain = rng.lognormal(0, 0.3)  # counts a unit of sky light
+        self.shot = 1.68 * rng.lognormal(0, 0.08)  # variance = shot * (count - pedestal) + read
         self.read = 380 * rng.lognormal(0, 0.15)
         columns = rng.normal(0, rng.uniform(0, 4), SIDE).astype(np.float32)
         slope = rng.normal(0, 8) * np.linspace(-1, 1, SIDE, dtype=np.float32)
         self._dark = (slope[:, None] + columns[None, :] + 2 * value_noise(rng, SIDE, 4, 2)).ravel()
-        self._response = (1 + rng.uniform(0.002, 0.008)
-                          * rng.standard_normal(SIDE * SIDE, dtype=np.float32))
+        self._response = 1 + rng.uniform(0.002, 0.008) * rng.standard_normal(SIDE * SIDE, dtype=np.float32)
         self._hot = rng.integers(0, SIDE * SIDE, rng.integers(0, 8))
         self._dead = rng.integers(0, SIDE * SIDE, rng.integers(0, 6))
         warm = rng.integers(0, SIDE * SIDE, rng.integers(5, 60))

@@ -86,8 +86,10 @@ def voronoi_cells(rng, size_km):
     weight = ramp(lane, 0.05 * size_km, rng.uniform(0.45, 0.95) * size_km)
     keep = rng.random(len(points)) < rng.uniform(0.5, 0.95)
     weight = weight * keep[groups[nearest[:, 0]]]
-    return (weight.reshape(GRID, GRID).astype(np.float32),
-            groups[nearest[:, 0]].reshape(GRID, GRID).astype(np.int16))
+    return (
+        weight.reshape(GRID, GRID).astype(np.float32),
+        groups[nearest[:, 0]].reshape(GRID, GRID).astype(np.int16),
+    )
 
 
 def metaballs(rng, size_km):
@@ -111,8 +113,9 @@ def bands(rng, size_km):
     y, x = _grid_km()
     count = max(int(SPAN_KM / (size_km * rng.uniform(0.9, 1.4))), 4)
     meander = rng.uniform(0.15, 0.45) * value_noise(rng, GRID, 5, 3)
-    fingers = rng.uniform(0, 0.2) * np.sin(2 * np.pi * (x / SPAN_KM * int(rng.integers(8, 16))
-                                                     + 0.5 * value_noise(rng, GRID, 6, 2)))
+    fingers = rng.uniform(0, 0.2) * np.sin(
+        2 * np.pi * (x / SPAN_KM * int(rng.integers(8, 16)) + 0.5 * value_noise(rng, GRID, 6, 2))
+    )
     level = y / SPAN_KM * count + meander + fingers
     lengths = int(rng.integers(3, 8))
     shift = rng.random(count) * lengths
@@ -134,8 +137,9 @@ class PatchSheet:
     across the patch, and where it is "expanding" the patch grows from its core.
     """
 
-    def __init__(self, world, weight, owner, trains, light, *, floor=0.0, drift_ms=None, spread="whole",
-                 height_km=None):
+    def __init__(
+        self, world, weight, owner, trains, light, *, floor=0.0, drift_ms=None, spread="whole", height_km=None
+    ):
         rng = world.rng
         self.weight, self.owner = weight, owner
         self.times_s = world.times_s
@@ -190,7 +194,10 @@ class OscillatorSheet:
         rng = world.rng
         size = self._SIZE
         x, y = ground_km(world.towards, height_km)
-        self.cols, self.rows = (x / SPAN_KM * size).astype(np.float32), (y / SPAN_KM * size).astype(np.float32)
+        self.cols, self.rows = (
+            (x / SPAN_KM * size).astype(np.float32),
+            (y / SPAN_KM * size).astype(np.float32),
+        )
         self.light = (light * np.minimum(slant_factor(world.zenith_deg, height_km), 3.5)).astype(np.float32)
         self.times_s, self.rng = world.times_s, rng
         speed = rng.uniform(0, 0.5) / SPAN_KM * size
@@ -208,11 +215,14 @@ class OscillatorSheet:
 
     def _advance(self, until_s):
         while self.at_s < until_s:
-            mean = (gaussian_filter(self.wave.real, self.reach, mode="wrap")
-                    + 1j * gaussian_filter(self.wave.imag, self.reach, mode="wrap"))
+            mean = gaussian_filter(self.wave.real, self.reach, mode="wrap") + 1j * gaussian_filter(
+                self.wave.imag, self.reach, mode="wrap"
+            )
             pull = self.pull * np.imag(mean * self.wave.conj())
             kick = 0.3 * self.smooth @ self.rng.standard_normal((32, 32), dtype=np.float32) @ self.smooth.T
-            self.wave = (self.wave * np.exp(1j * (self._TICK_S * (self.rate + pull) + kick))).astype(np.complex64)
+            self.wave = (self.wave * np.exp(1j * (self._TICK_S * (self.rate + pull) + kick))).astype(
+                np.complex64
+            )
             self.wave /= np.abs(self.wave)
             self.at_s += self._TICK_S
         return np.clip(0.5 + 0.5 * self.wave.real, 0, 1) ** self.sharp
@@ -243,15 +253,26 @@ class FlareBlobs:
         end = world.duration_s
         centres = scattered(rng, rng.uniform(55, 100))
         away = np.hypot(*np.minimum(centres, SPAN_KM - centres).T)
-        for centre in centres[away < 550]:      # farther ones are below ten degrees
+        for centre in centres[away < 550]:  # farther ones are below ten degrees
             at = -rng.uniform(0, 40)
             while at < end + 10:
                 middle = centre + rng.normal(0, 30, 2)
                 reach, turn, thin = rng.uniform(14, 45), rng.uniform(0, np.pi), rng.uniform(0.4, 0.9)
                 for _ in range(rng.integers(3, 8)):
                     rise, stay, fall = rng.uniform(0.5, 3), rng.uniform(0.5, 5), rng.uniform(1, 5)
-                    self.blobs.append((at, rise, stay, fall, rng.lognormal(-0.1, 0.35),
-                                       *(middle + rng.normal(0, 6, 2)), reach, turn, thin))
+                    self.blobs.append(
+                        (
+                            at,
+                            rise,
+                            stay,
+                            fall,
+                            rng.lognormal(-0.1, 0.35),
+                            *(middle + rng.normal(0, 6, 2)),
+                            reach,
+                            turn,
+                            thin,
+                        )
+                    )
                     at += max(rng.normal(1, 0.25), 0.4) * rng.uniform(*period_s)
                 at += rng.exponential(15)
         self.blobs = np.array(self.blobs)

@@ -24,9 +24,11 @@ REGISTRY: dict[str, Scene] = {}
 
 def scene(label, light="dark"):
     """Enter a builder into the list under its own name."""
+
     def register(build):
         REGISTRY[build.__name__] = Scene(label, light, build)
         return build
+
     return register
 
 

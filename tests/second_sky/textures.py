@@ -70,8 +70,11 @@ def warped(texture, rng, reach, cells=4):
     """The texture with its coordinates pushed about by other noise, `reach` samples far."""
     size = texture.shape[0]
     rows, cols = np.meshgrid(np.arange(size), np.arange(size), indexing="ij")
-    return look_up(texture, rows + reach * value_noise(rng, size, cells, 3),
-                   cols + reach * value_noise(rng, size, cells, 3))
+    return look_up(
+        texture,
+        rows + reach * value_noise(rng, size, cells, 3),
+        cols + reach * value_noise(rng, size, cells, 3),
+    )
 
 
 def ramp(value, low, high):

@@ -31,8 +31,14 @@ def cellular(rng):
     cell = _GRID / count
     points = np.stack([rows.ravel(), cols.ravel()], -1) + rng.uniform(-0.33, 0.33, (count * count, 2))
     tree = cKDTree(points * cell % _GRID, boxsize=_GRID)
-    at = np.stack(np.meshgrid(np.arange(_GRID), np.arange(_GRID), indexing="ij"), -1).reshape(-1, 2).astype(float)
-    at += np.stack([3 * value_noise(rng, _GRID, 24, 2).ravel(), 3 * value_noise(rng, _GRID, 24, 2).ravel()], -1)
+    at = (
+        np.stack(np.meshgrid(np.arange(_GRID), np.arange(_GRID), indexing="ij"), -1)
+        .reshape(-1, 2)
+        .astype(float)
+    )
+    at += np.stack(
+        [3 * value_noise(rng, _GRID, 24, 2).ravel(), 3 * value_noise(rng, _GRID, 24, 2).ravel()], -1
+    )
     near = tree.query(at % _GRID)[0].reshape(_GRID, _GRID) / cell
     return _even(-1.5 * near + 0.35 * value_noise(rng, _GRID, 5, 3) + 0.15 * value_noise(rng, _GRID, 48, 2))
 
@@ -48,8 +54,21 @@ def _even(texture):
 class Deck:
     """A layer of cloud: `deck(i)` gives its transmission and its own light, flat over the pixels."""
 
-    def __init__(self, world, texture, other, *, height_km, wind_ms, cover, depth, lit, soft=0.25, scale_km=12.0,
-                 only=None):
+    def __init__(
+        self,
+        world,
+        texture,
+        other,
+        *,
+        height_km,
+        wind_ms,
+        cover,
+        depth,
+        lit,
+        soft=0.25,
+        scale_km=12.0,
+        only=None,
+    ):
         rng = world.rng
         self.texture, self.other, self.times_s = texture, other, world.times_s
         x, y = ground_km(world.towards, height_km)
@@ -64,17 +83,25 @@ class Deck:
         self.floor, self.soft, self.depth, self.lit = 1 - cover, soft, depth, lit
         # Towards the horizon single heaps run together.
         self.sharp = ramp(90 - world.zenith_deg, 3, 16).astype(np.float32)
-        self.path = np.minimum(1 / np.maximum(np.cos(np.radians(world.zenith_deg)), 0.2), 4).astype(np.float32)
+        self.path = np.minimum(1 / np.maximum(np.cos(np.radians(world.zenith_deg)), 0.2), 4).astype(
+            np.float32
+        )
         self.only = only
 
     def __call__(self, i):
         t = self.times_s[i]
-        thick = look_up(self.texture, self.rows - self.velocity[0] * t + self.start[0],
-                        self.cols - self.velocity[1] * t + self.start[1])
+        thick = look_up(
+            self.texture,
+            self.rows - self.velocity[0] * t + self.start[0],
+            self.cols - self.velocity[1] * t + self.start[1],
+        )
         if self.other is not None:
             thick *= 0.62
-            thick += 0.38 * look_up(self.other, self.rows - self.other_velocity[0] * t + self.start[2],
-                                    self.cols - self.other_velocity[1] * t + self.start[3])
+            thick += 0.38 * look_up(
+                self.other,
+                self.rows - self.other_velocity[0] * t + self.start[2],
+                self.cols - self.other_velocity[1] * t + self.start[3],
+            )
         body = np.clip((thick - self.floor) / self.soft, 0, 1.6)
         body = self.sharp * body + (1 - self.sharp) * min(0.8, (1 - self.floor) / self.soft)
         if self.only is not None:
@@ -83,6 +110,41 @@ class Deck:
         lit = self.lit(i) if callable(self.lit) else self.lit
         # Thick cores are darker than their edges when lit from above.
         return through, lit * (1 - through) * (0.3 + 0.3 * through + 0.7 * thick)
+
+
+def add_deck(
+    w,
+    texture,
+    *,
+    lit,
+    cover,
+    only=None,
+    wind_ms=None,
+    height_km=None,
+    depth=None,
+    soft=0.3,
+    morph=True,
+    scale_km=None,
+):
+    """Put a layer of cloud before a world's sky; `texture` is heaped, streaked or cellular."""
+    rng = w.rng
+    lit = np.broadcast_to(np.asarray(lit, np.float32), w.zenith_deg.shape) if not callable(lit) else lit
+    height_km = rng.uniform(1, 5) if height_km is None else height_km
+    w.veils.append(
+        Deck(
+            w,
+            texture(rng),
+            texture(rng) if morph else None,
+            height_km=height_km,
+            wind_ms=rng.uniform(4, 14) if wind_ms is None else wind_ms,
+            cover=cover,
+            depth=rng.uniform(2, 5) if depth is None else depth,
+            lit=lit,
+            soft=soft,
+            only=only,
+            scale_km=height_km * rng.uniform(1.0, 2.5) if scale_km is None else scale_km,
+        )
+    )
 
 
 class Murk:
@@ -103,8 +165,10 @@ class Murk:
         mottle = look_up(self.texture, self.rows - self.creep[0] * t, self.cols - self.creep[1] * t)
         level = 1 + self.breathing * np.sin(2 * np.pi * t / self.breath_s + self.phase)
         lit = self.lit(i) if callable(self.lit) else self.lit
-        return (np.full(lit.shape, np.exp(-self.depth), np.float32),
-                lit * np.float32(level) * (1 + self.mottle * mottle))
+        return (
+            np.full(lit.shape, np.exp(-self.depth), np.float32),
+            lit * np.float32(level) * (1 + self.mottle * mottle),
+        )
 
 
 class Frost:

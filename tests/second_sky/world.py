@@ -20,10 +20,12 @@ CADENCE_S = 3.0
 class Truth:
     """What a clip really holds, over the sky above 15 degrees; one value a frame unless told otherwise."""
 
-    aurora: list = field(default_factory=list)       # fraction of the sky where aurora outshines a fifth of the rest
-    hidden: list = field(default_factory=list)       # mean opacity of cloud, fog and the like
-    pulsing: np.ndarray | None = None                # (256, 256): depth of the pulsating light over the local mean
-    covered: list = field(default_factory=list)      # fraction of the sky that pulsates, in each minute
+    aurora: list = field(
+        default_factory=list
+    )  # fraction of the sky where aurora outshines a fifth of the rest
+    hidden: list = field(default_factory=list)  # mean opacity of cloud, fog and the like
+    pulsing: np.ndarray | None = None  # (256, 256): depth of the pulsating light over the local mean
+    covered: list = field(default_factory=list)  # fraction of the sky that pulsates, in each minute
 
 
 class World:
@@ -55,16 +57,20 @@ class World:
         self.points, self.near_points, self.dome = [], [], []
         self._place_sun_and_moon(light)
         self.sky = self._background()
-        self.air = (10 ** (-0.4 * rng.uniform(0.12, 0.3) * (np.minimum(slant_factor(self.zenith_deg, 8.0), 12) - 1))
-                    ).astype(np.float32)
+        self.air = (
+            10 ** (-0.4 * rng.uniform(0.12, 0.3) * (np.minimum(slant_factor(self.zenith_deg, 8.0), 12) - 1))
+        ).astype(np.float32)
 
     def _place_sun_and_moon(self, light):
         rng, time = self.rng, self.times[0]
         self.moon = self.sun = None
         up, turn, lit = almanac.moon(time, self.latitude, self.longitude)
         if light == "moon":
-            self.moon = (up, turn, lit) if up > 8 and lit > 0.2 else (
-                rng.uniform(15, 60), rng.uniform(60, 300), rng.uniform(0.45, 1.0))
+            self.moon = (
+                (up, turn, lit)
+                if up > 8 and lit > 0.2
+                else (rng.uniform(15, 60), rng.uniform(60, 300), rng.uniform(0.45, 1.0))
+            )
         up, turn = almanac.sun(time, self.latitude, self.longitude)
         if light == "twilight":
             self.sun = (up, turn) if -12.5 < up < -8 else (rng.uniform(-11.5, -8.5), rng.uniform(0, 360))
@@ -79,23 +85,36 @@ class World:
         sky = self.dark * (0.5 + 0.5 * np.minimum(slant_factor(self.zenith_deg, 95.0), 4.0))
         for _ in range(rng.integers(0, 3)):
             off = np.abs((self.azimuth_deg - rng.uniform(0, 360) + 180) % 360 - 180)
-            sky += self.dark * rng.uniform(0.2, 2.0) * np.exp(-((90 - self.zenith_deg) / rng.uniform(4, 10))
-                                                              - (off / rng.uniform(10, 40)) ** 2)
+            sky += (
+                self.dark
+                * rng.uniform(0.2, 2.0)
+                * np.exp(-((90 - self.zenith_deg) / rng.uniform(4, 10)) - (off / rng.uniform(10, 40)) ** 2)
+            )
         if self.moon:
             up, turn, lit = self.moon
             self.moonlight = rng.uniform(2000, 5000) * lit**1.5 * np.sqrt(np.sin(np.radians(up)))
             apart = self.apart_deg(up, turn)
-            sky += self.moonlight * (0.45 * (1 + np.cos(np.radians(apart)) ** 2)
-                                     + rng.uniform(0.4, 1.5) * np.exp(-apart / rng.uniform(10, 20))
-                                     + rng.uniform(2, 8) * np.exp(-apart / rng.uniform(1.5, 4)))
+            sky += self.moonlight * (
+                0.45 * (1 + np.cos(np.radians(apart)) ** 2)
+                + rng.uniform(0.4, 1.5) * np.exp(-apart / rng.uniform(10, 20))
+                + rng.uniform(2, 8) * np.exp(-apart / rng.uniform(1.5, 4))
+            )
             row, col = self.camera.project(unit_vector(up, turn))
-            disc = (np.array([row]), np.array([col]), np.array([rng.uniform(3e5, 3e6) * lit]), rng.uniform(1.2, 2.2))
+            disc = (
+                np.array([row]),
+                np.array([col]),
+                np.array([rng.uniform(3e5, 3e6) * lit]),
+                rng.uniform(1.2, 2.2),
+            )
             self.points.append(lambda i: disc)
             # A ghost of the moon, across the optical axis from it.
             part = -rng.uniform(0.3, 0.9)
-            ghost = (np.array([self.camera.row0 + part * (row - self.camera.row0)]),
-                     np.array([self.camera.col0 + part * (col - self.camera.col0)]),
-                     np.array([self.moonlight * rng.uniform(1, 12)]), rng.uniform(2.0, 5.0))
+            ghost = (
+                np.array([self.camera.row0 + part * (row - self.camera.row0)]),
+                np.array([self.camera.col0 + part * (col - self.camera.col0)]),
+                np.array([self.moonlight * rng.uniform(1, 12)]),
+                rng.uniform(2.0, 5.0),
+            )
             self.near_points.append(lambda i: ghost)
         if self.sun:
             up, turn = self.sun
@@ -103,7 +122,7 @@ class World:
             low = np.exp(-(90 - self.zenith_deg) / rng.uniform(9, 16)) * (0.5 + 0.5 * np.cos(off)) ** 2
             strength = self.dark * rng.uniform(2, 5) * 10 ** (0.35 * (up + 10))
             sky += strength * (3.0 * low + 0.25 + 0.15 * np.cos(off) * np.sin(np.radians(self.zenith_deg)))
-            self.dawn = rng.choice([-1, 1]) * rng.uniform(0.0002, 0.0008)     # a part a second
+            self.dawn = rng.choice([-1, 1]) * rng.uniform(0.0002, 0.0008)  # a part a second
         return sky.astype(np.float32)
 
     def clear(self, i):
@@ -127,7 +146,7 @@ def film(world, keep):
     truth, high = Truth(), world.high
     total = np.zeros(camera.seen.size, np.float32)
     minutes = np.array_split(np.arange(n), max(n // 20, 1))
-    sums = np.zeros((len(minutes), 3, total.size), np.float32)     # of all light, pulsing light and its square
+    sums = np.zeros((len(minutes), 3, total.size), np.float32)  # of all light, pulsing light and its square
     minute_of = np.repeat(np.arange(len(minutes)), [len(m) for m in minutes])
     frames = []
     for i in range(n):
@@ -189,7 +208,9 @@ def _stamp_sky(image, camera, source, through):
     if np.ndim(through):
         seen = np.zeros(SIDE * SIDE, np.float32)
         seen[camera.seen] = through
-        at = np.clip(np.rint(row), 0, SIDE - 1).astype(int) * SIDE + np.clip(np.rint(col), 0, SIDE - 1).astype(int)
+        at = np.clip(np.rint(row), 0, SIDE - 1).astype(int) * SIDE + np.clip(
+            np.rint(col), 0, SIDE - 1
+        ).astype(int)
         flux = flux * seen[at]
     stamp(image.reshape(SIDE, SIDE), row, col, flux, blur)
 
