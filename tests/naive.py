@@ -143,3 +143,35 @@ def columns(seconds, values, codes, n_columns, width_s, cadence_s):
         means.append(means[column[last]] if together else math.nan)
         commonest.append(commonest[column[last]] if together else -1)
     return means, commonest
+
+
+def class_scores(truth, predicted, number):
+    """Precision, recall and F1 of one class, counted one by one; NaN where there is nothing to divide by."""
+    right = said = there = 0
+    for true, guess in zip(truth, predicted, strict=True):
+        if true < 0:
+            continue
+        right += true == guess == number
+        said += guess == number
+        there += true == number
+    precision = right / said if said else np.nan
+    recall = right / there if there else np.nan
+    if not there:
+        return precision, recall, np.nan
+    return precision, recall, 2 * right / (2 * right + (said - right) + (there - right))
+
+
+def calibration_error(right, confidence, n_bins):
+    """Expected calibration error: over bins, |part right - mean confidence| times the part of frames."""
+    if not len(right):
+        return np.nan
+    bins = {}
+    for is_right, sure in zip(right, confidence, strict=True):
+        number = min(int(sure * n_bins), n_bins - 1)
+        bins.setdefault(number, []).append((bool(is_right), float(sure)))
+    error = 0.0
+    for rows in bins.values():
+        accuracy = sum(is_right for is_right, _ in rows) / len(rows)
+        mean = sum(sure for _, sure in rows) / len(rows)
+        error += abs(accuracy - mean) * len(rows) / len(right)
+    return error

@@ -19,7 +19,7 @@ from pulsaurora.archive.labelsheet import (
     read_sheet,
     read_whole,
 )
-from pulsaurora.archive.workbook import MAX_ROWS, read_workbook
+from pulsaurora.archive.workbook import read_workbook
 from pulsaurora.classes import CLASSES
 from pulsaurora.problems import UnreadableFileError
 

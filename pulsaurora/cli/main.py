@@ -27,6 +27,7 @@ COMMANDS = {
     "simulate": "pulsaurora.cli.simulate",
     "classify": "pulsaurora.cli.classify",
     "labels": "pulsaurora.cli.labels",
+    "evaluate": "pulsaurora.cli.evaluate",
     "plot": "pulsaurora.cli.plot",
     "train": "pulsaurora.cli.train",
 }

@@ -1,0 +1,210 @@
+"""What people said of frames, put beside what a classification file says of them."""
+
+import datetime
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pulsaurora.archive.tables import parquet_path, read_classifications
+from pulsaurora.classes import CLASSES
+from pulsaurora.problems import Problem, UnreadableFileError
+
+UNLABELLED, CONTESTED = -1, -2
+# Labels may reach this many frames past the end of a file unsaid: listings differ by a minute.
+_SHORT_BY = 40
+_NAME = re.compile(r"(\d{8})_([a-z0-9]{4})_(\w+)_classifications\.txt", re.ASCII)
+
+
+@dataclass
+class JudgedNight:
+    """One site on one UT date, as people labelled it and as a classification file has it.
+
+    Attributes
+    ----------
+    site : str
+    date : datetime.date
+    paths : list of pathlib.Path
+        The classification file; several if the imager was changed that night.
+    times : ndarray of datetime64[us], shape (n_frames,)
+        In time order.
+    predicted : ndarray of int8, shape (n_frames,)
+        Class numbers of the file.
+    confidence : ndarray of float32, shape (n_frames,)
+    truth : ndarray of int8, shape (n_frames,)
+        Class numbers of the people; UNLABELLED, or CONTESTED where they name two classes for a frame.
+    intervals : list of (first, end, label)
+        Each labelled interval once: its frames are `first` to `end - 1`; none if it lies beyond the file.
+    probabilities : ndarray of float32, shape (n_frames, 4), or None
+        Where a Parquet table beside the file has them.
+    """
+
+    site: str
+    date: datetime.date
+    paths: list
+    times: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+    truth: np.ndarray
+    intervals: list
+    probabilities: np.ndarray | None = None
+
+    @property
+    def name(self):
+        return f"{self.date:%Y-%m-%d} {self.site}"
+
+
+def find_classifications(root):
+    """Find classification files by their names, in any folders below `root`.
+
+    Returns
+    -------
+    dict of (site, datetime.date) to list of pathlib.Path
+        Sorted. Symbolic links to folders are not followed.
+    """
+    found = {}
+    for folder, _, names in os.walk(root):
+        for name in names:
+            match = _NAME.fullmatch(name)
+            try:
+                key = (match[2], datetime.datetime.strptime(match[1], "%Y%m%d").date())
+            except (TypeError, ValueError):
+                continue
+            found.setdefault(key, []).append(Path(folder, name))
+    return {key: sorted(found[key]) for key in sorted(found, key=lambda key: (key[1], key[0]))}
+
+
+def judge_nights(labels, root, problems=None):
+    """Read the classification file of every labelled night, and give each frame the people's label.
+
+    Labels by time go to the frames of those times. Labels by frame number alone go by the order in time,
+    counted from zero.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        As `read_labels` returns it; rows without a label (np, Sunset, ...) count for nothing.
+    root : path-like
+        Folder of classification files, or one such file.
+    problems : list of Problem, optional
+        What was wrong or repaired is appended: files out of order, empty, or shorter than the labels; labels
+        that contradict each other; nights without a file (as one problem).
+
+    Returns
+    -------
+    list of JudgedNight
+        In order of date and site; nights with neither a file nor a labelled frame are left out.
+    """
+    problems = [] if problems is None else problems
+    root = Path(root)
+    files = find_classifications(root.parent) if root.is_file() else find_classifications(root)
+    if root.is_file():
+        files = {key: [root] for key, paths in files.items() if root in paths}
+    labels = labels[labels["label"].notna()]
+    nights, without = [], []
+    for (date, site), rows in labels.groupby(["date", "site"], sort=True):
+        date = date.date()
+        paths = files.get((site, date), [])
+        if not paths:
+            without.append(f"{date} {site}")
+            continue
+        table, paths = _read(paths, problems)
+        if table is None:
+            continue
+        night = _judge(site, date, paths, table, rows, problems)
+        if night.intervals:
+            nights.append(night)
+    if without:
+        some = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
+        reason = f"no classification file for {len(without)} of the labelled nights: {some}"
+        problems.append(Problem(str(root), reason))
+    return nights
+
+
+def _read(paths, problems):
+    """Return the table of a night, from the file or files it has, and those that were used."""
+    tables = []
+    for path in paths:
+        try:
+            found = []
+            table = read_classifications(path, found)
+            problems.extend(found)
+            if len(table):
+                tables.append((path, _with_probabilities(path, table)))
+        except UnreadableFileError as error:
+            problems.append(Problem(str(path), str(error).removeprefix(f"{path}: ")))
+    if not tables:
+        return None, []
+    if len(tables) > 1:
+        import pandas as pd
+
+        tables.sort(key=lambda item: item[1]["time"].iloc[0])
+        apart = all(
+            first["time"].iloc[-1] < second["time"].iloc[0]
+            for (_, first), (_, second) in zip(tables, tables[1:], strict=False)
+        )
+        if apart:  # the imager was changed during the night
+            whole = pd.concat([table for _, table in tables], ignore_index=True)
+            return whole, [path for path, _ in tables]
+        best = max(tables, key=lambda item: len(item[1]))
+        for path, table in tables:
+            if path is not best[0]:
+                reason = f"tells of the same hours as {best[0].name}, which has more rows; left aside"
+                problems.append(Problem(str(path), reason, len(table)))
+        tables = [best]
+    return tables[0][1], [tables[0][0]]
+
+
+def _with_probabilities(path, table):
+    """Return the table with the probabilities that the Parquet table beside it has, if they fit."""
+    beside = parquet_path(path)
+    if beside.is_file():
+        try:
+            whole = read_classifications(beside)
+        except UnreadableFileError:
+            return table
+        if len(whole) == len(table) and set(CLASSES) <= set(whole):
+            return whole[["time", "label", "confidence", *CLASSES]]
+    return table
+
+
+def _judge(site, date, paths, table, rows, problems):
+    times = table["time"].to_numpy().astype("datetime64[us]")
+    n = len(times)
+    spans = {}
+    beyond = 0
+    for row in rows.itertuples(index=False):
+        if row.start_time == row.start_time and row.end_time == row.end_time:  # not NaT
+            first, last = np.datetime64(row.start_time, "us"), np.datetime64(row.end_time, "us")
+            # Times of labels are whole seconds.
+            last += np.timedelta64(1, "s")
+            span = (int(np.searchsorted(times, first)), int(np.searchsorted(times, last)))
+        else:
+            span = (int(row.start_frame), int(row.end_frame) + 1)
+            beyond = max(beyond, span[1] - n)
+        spans[(*span, CLASSES.index(row.label))] = None
+    truth = np.full(n, UNLABELLED, np.int8)
+    for first, end, label in spans:
+        part = truth[first:end]
+        part[:] = np.where((part == UNLABELLED) | (part == label), label, CONTESTED)
+    first_path = str(paths[0])
+    if beyond > _SHORT_BY:
+        reason = f"has {n} rows, {beyond} fewer than are labelled; the labels beyond its end are not used"
+        problems.append(Problem(first_path, reason, n))
+    if n_contested := int((truth == CONTESTED).sum()):
+        reason = f"{n_contested} frames are labelled with two classes; they are not used"
+        problems.append(Problem(first_path, reason, n - n_contested))
+    probabilities = table[list(CLASSES)].to_numpy(np.float32) if set(CLASSES) <= set(table) else None
+    return JudgedNight(
+        site,
+        date,
+        paths,
+        times,
+        table["label"].cat.codes.to_numpy().astype(np.int8),
+        table["confidence"].to_numpy(np.float32),
+        truth,
+        [(first, min(end, n), label) for first, end, label in sorted(spans) if first < min(end, n)],
+        probabilities,
+    )
