@@ -58,6 +58,8 @@ class NightTask:
         None is the model that comes with pulsaurora.
     overwrite : bool
         Whether to do again what is done.
+    imager_changed : bool
+        Whether the site had another imager earlier on that date.
     """
 
     night: Night
@@ -65,6 +67,7 @@ class NightTask:
     out: Path
     model: Path | None = None
     overwrite: bool = False
+    imager_changed: bool = False
 
     @property
     def name(self):
@@ -167,7 +170,18 @@ def list_tasks(stream0, out, start, end, sites=None, model=None, overwrite=False
         if problems is not None:
             problems.extend(problem for problem in dict.fromkeys(found) if problem not in told)
             told.update(found)
-        yield [NightTask(night, stream0, out, model, overwrite) for night in nights]
+        first = {}
+        for night in sorted(nights, key=_beginning):
+            first.setdefault(night.site, night)
+        yield [
+            NightTask(night, stream0, out, model, overwrite, first[night.site] is not night)
+            for night in nights
+        ]
+
+
+def _beginning(night):
+    hour = min(night.hours)
+    return hour, night.hours[hour][0].minute
 
 
 def classify_nights(
@@ -312,6 +326,9 @@ def _run(task, model, pool, count, stop):
         except PulsauroraError as error:
             problems.append(Problem(str(skymap_path), f"{error}; the optics' own radius is used instead"))
     labelled = classify_night(night, model, pool, elevation, count, stop)
+    if task.imager_changed and len(labelled):
+        quality = labelled.table["quality"]
+        quality[0] = ";".join(filter(None, ["imager_changed", quality[0]]))
     problems += labelled.problems
     write_classifications(task.path, labelled.table, about, problems)
     counts = np.bincount(labelled.table["label"], minlength=len(CLASSES)).tolist()

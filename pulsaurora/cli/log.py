@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+WARNINGS_SHOWN = 50  # on the terminal
+
 _LOGGER = logging.getLogger("pulsaurora")
 _chosen = {"folder": "logs", "debug": False}
 _state = {"progress": None, "handlers": []}
@@ -104,15 +106,25 @@ def finish_progress():
 
 
 class _Console(logging.Handler):
-    """Writes to standard error, above the progress bar while one is shown."""
+    """Writes to standard error, above the progress bar while one is shown; not every warning of thousands."""
+
+    def __init__(self, level):
+        super().__init__(level)
+        self.n_warnings = 0
 
     def emit(self, record):
         if getattr(record, "shown", False):
             return
         try:
             line = self.format(record)
+            if record.levelno == logging.WARNING:
+                self.n_warnings += 1
+                if self.n_warnings == WARNINGS_SHOWN + 1:
+                    line = "more warnings are in the log file only"
+                elif self.n_warnings > WARNINGS_SHOWN:
+                    return
             if _state["progress"] is not None:
-                _state["progress"].console.print(line, markup=False, highlight=False)
+                _state["progress"].console.print(line, markup=False, highlight=False, soft_wrap=True)
             else:
                 print(line, file=sys.stderr, flush=True)
         except Exception:

@@ -106,6 +106,8 @@ def _terminate(signum, frame):
 def run(arguments):
     """Run one command line and return its exit status; never raises for what a user can cause."""
     arguments = list(arguments) or ["--help"]
+    if "--debug" in arguments:  # taken wherever it stands
+        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
     try:
         status = build_app(arguments)(arguments, prog_name="pulsaurora", standalone_mode=False)
         if status == _INTERRUPTED:  # as newer versions of typer tell of Ctrl-C
@@ -122,6 +124,10 @@ def run(arguments):
     except KeyboardInterrupt:
         _complain("interrupted")
         return _INTERRUPTED
+    except SystemExit as stopped:
+        if stopped.code == _TERMINATED:
+            _complain("terminated")
+        raise
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nothing is left to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -199,6 +199,19 @@ def test_a_task_can_be_sent_elsewhere(stream0, model, tmp_path):
     assert run_task(task).status == "skipped"
 
 
+def test_the_first_frame_of_another_imager_is_marked(stream0, model, tmp_path):
+    for minute in (2, 3):
+        path = synthetic.minute_path(stream0, f"2014-03-09T06:{minute:02d}", imager="themis07", suffix=".pgm")
+        times = synthetic.frame_times(4, f"2014-03-09T06:{minute:02d}:00.05")
+        synthetic.write_minute(path, synthetic.pixels(4), times, imager="themis07")
+    result = classify_nights(stream0, tmp_path / "out", FIRST, FIRST, model=model)
+    marked = {}
+    for night in result.nights:
+        quality = read_classifications(parquet_path(night.path))["quality"]
+        marked[night.name[14:]] = [index for index, flags in enumerate(quality) if "imager_changed" in flags]
+    assert marked == {"themis07": [0], "themis19": []}
+
+
 def test_an_interrupted_batch_leaves_whole_files_only_and_goes_on(stream0, model, tmp_path, monkeypatch):
     out = tmp_path / "out"
 
