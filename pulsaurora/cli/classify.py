@@ -45,7 +45,8 @@ def command(
     sites = parse_sites(sites)
     existing_folder(stream0, "--stream0")
     path = log.start("classify")
-    from pulsaurora.classification.batch import PROBLEMS_NAME, classify_nights
+    from pulsaurora.archive.problem_table import PROBLEMS_NAME
+    from pulsaurora.classification.batch import classify_nights
 
     with log.progress("classifying", total=(last - first).days + 1) as advance:
         result = classify_nights(stream0, out, first, last, sites, workers, model, overwrite, advance)

@@ -12,9 +12,10 @@ import pytest
 import synthetic
 import tinymodel
 
+from pulsaurora.archive.problem_table import update_problems
 from pulsaurora.archive.tables import parquet_path, read_about, read_classifications
 from pulsaurora.classification import batch
-from pulsaurora.classification.batch import classify_nights, list_tasks, run_task, update_problems
+from pulsaurora.classification.batch import classify_nights, list_tasks, run_task
 from pulsaurora.problems import ContractError, Problem, UsageError
 
 FIRST, LAST = datetime.date(2014, 3, 9), datetime.date(2014, 3, 11)
