@@ -137,12 +137,14 @@ def test_clocks_that_overlap_jump_back_or_repeat_lose_no_frame(tmp_path, model):
         return np.asarray(times)
 
     expected = [
-        write(14, start + six * step + np.timedelta64(15, "s")),  # runs into the next minute and quarter
+        write(14, start + six * step + np.timedelta64(15, "s")),  # runs into the next minute
         write(15, start + six * step + np.timedelta64(62, "s")),
+        write(17, start + six * step + np.timedelta64(190, "s")),  # runs into the next minute and chunk
+        write(18, start + six * step + np.timedelta64(243, "s")),
         write(16, (start + six * step + np.timedelta64(120, "s"))[::-1]),  # backwards
-        write(17, start + six * step - np.timedelta64(40, "m")),  # set back by far
+        write(19, start + six * step - np.timedelta64(40, "m")),  # set back by far
         write(29, start + six * step + np.timedelta64(15, "m")),
-        write(30, start + six * step + np.timedelta64(15, "m")),  # all of them again, in the next quarter
+        write(30, start + six * step + np.timedelta64(15, "m")),  # all of them again, in the next chunk
         write(50, start + six * step),  # some of the first file's minute, hours later in the listing
     ]
     found = classify(tmp_path, model)
@@ -152,7 +154,7 @@ def test_clocks_that_overlap_jump_back_or_repeat_lose_no_frame(tmp_path, model):
         ("0630_gill_themis19_full.pgm", 0)
     ]
     quality = dict(zip(found.table["time"].tolist(), found.table["quality"], strict=True))
-    assert "duplicate_dropped" in quality[expected[4][0].astype(object)]
+    assert "duplicate_dropped" in quality[expected[6][0].item()]
 
 
 def test_files_that_vanish_or_break_are_told_and_harm_no_other(tmp_path, model):
