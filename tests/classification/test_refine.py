@@ -41,11 +41,29 @@ def test_posterior_and_path_match_all_sequences_counted(sequence, sharpness):
 
 def test_a_case_worked_by_hand():
     # Two frames, two classes, change so seldom that the class is one for both: (.8*.3) against (.2*.7).
-    posterior = steady(np.array([[0.8, 0.2], [0.3, 0.7]]), seconds(np.array([0.0, 3.0])), 1e12, 1.0)
+    posterior = steady(np.array([[0.8, 0.2], [0.3, 0.7]]), seconds(np.array([0.0, 3.0])), 1e12, 0)
     np.testing.assert_allclose(posterior, [[24 / 38, 14 / 38]] * 2, rtol=1e-6)
     # A gap so long that neither says anything of the other.
-    posterior = steady(np.array([[0.8, 0.2], [0.3, 0.7]]), seconds(np.array([0.0, 1e6])), 1e-3, 1.0)
+    posterior = steady(np.array([[0.8, 0.2], [0.3, 0.7]]), seconds(np.array([0.0, 1e6])), 1e-3, 0)
     np.testing.assert_allclose(posterior, [[0.8, 0.2], [0.3, 0.7]], rtol=1e-6)
+    # Three frames that share one witness in two minutes: each counts a third, all say what one says.
+    posterior = steady(np.array([[0.8, 0.2]] * 3), seconds(np.array([0.0, 3.0, 6.0])), 1e12, 120)
+    np.testing.assert_allclose(posterior, [[0.8, 0.2]] * 3, rtol=1e-6)
+    # A frame alone says what it says.
+    alone = steady(np.array([[0.8, 0.2]]), seconds(np.array([0.0])))
+    np.testing.assert_allclose(alone, [[0.8, 0.2]], rtol=1e-6)
+
+
+def test_frames_share_a_witness_with_those_near_them():
+    # 20 frames of one minute, once alone and once with 20 more an hour later: no difference to the first.
+    times = np.concatenate([np.arange(20) * 3.0, 3600 + np.arange(20) * 3.0])
+    told = rows(40, 4, 0)
+    alone = steady(told[:20], seconds(times[:20]), change_s=1e-3)
+    np.testing.assert_allclose(steady(told, seconds(times), change_s=1e-3)[:20], alone, rtol=1e-6)
+    # At half the cadence, half as many frames say as much: the same steady sky is as sure.
+    quick, slow = (np.tile([0.1, 0.2, 0.3, 0.4], (n, 1)) for n in (2400, 1200))
+    sure = steady(quick, seconds(3.0 * np.arange(2400)))[1200]
+    np.testing.assert_allclose(steady(slow, seconds(6.0 * np.arange(1200)))[600], sure, atol=0.01)
 
 
 @given(st.integers(1, 200), st.integers(0, 10**6))
@@ -70,12 +88,12 @@ def test_one_outlier_in_a_long_steady_run_is_overruled():
 
 
 def test_a_lasting_change_is_kept_and_dated():
-    told = np.tile([0.05, 0.05, 0.1, 0.8], (400, 1))
-    told[150:] = [0.1, 0.8, 0.05, 0.05]
-    expected = np.where(np.arange(400) < 150, 3, 1)
-    times = seconds(3.0 * np.arange(400))
-    np.testing.assert_array_equal(steady(told, times).argmax(axis=1), expected)
-    np.testing.assert_array_equal(likeliest_path(told, times), expected)
+    told = np.tile([0.05, 0.05, 0.1, 0.8], (1200, 1))
+    told[450:] = [0.1, 0.8, 0.05, 0.05]
+    times = seconds(3.0 * np.arange(1200))
+    for found in (steady(told, times).argmax(axis=1), likeliest_path(told, times)):
+        (change,) = np.flatnonzero(np.diff(found))
+        assert (found[0], found[-1]) == (3, 1) and abs(change + 1 - 450) <= 2
 
 
 @given(st.integers(2, 300), st.integers(0, 10**6))
@@ -99,7 +117,7 @@ def test_rows_sum_to_one_and_classes_may_be_renamed(n, seed):
 def test_certain_frames_and_a_long_night_do_not_underflow():
     told = np.zeros((30_000, 4))
     told[np.arange(30_000), np.where(np.arange(30_000) < 10_000, 0, 2)] = 1.0
-    posterior = steady(told, seconds(3.0 * np.arange(30_000)), change_s=1e9, weight=1.0)
+    posterior = steady(told, seconds(3.0 * np.arange(30_000)), change_s=1e9, shared_s=0)
     assert np.isfinite(posterior).all()
     np.testing.assert_array_equal(posterior.argmax(axis=1), told.argmax(axis=1))
 
@@ -116,7 +134,7 @@ def test_nothing_in_nothing_out():
         ({"times": np.array(["2020-01-01", "NaT"], "datetime64[us]")}, "must not decrease"),
         ({"times": seconds(np.array([0.0]))}, r"\(2, 4\) and \(1,\)"),
         ({"change_s": 0.0}, "change_s above 0"),
-        ({"weight": 1.5}, "weight from 0 to 1"),
+        ({"shared_s": -1.0}, "shared_s not below"),
         ({"prior": [1, 0, 1, 1]}, "prior above 0"),
     ],
 )
