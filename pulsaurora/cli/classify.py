@@ -53,8 +53,9 @@ def command(
     if not result.nights and not result.problems:
         raise UsageError(f"no frames of {start} to {end} under {stream0}; is it the root of a stream0 tree?")
     counts = Counter(night.status for night in result.nights)
-    said = [f"{counts[status]} nights {status}" for status in ("done", "skipped", "failed") if counts[status]]
-    typer.echo(f"{', '.join(said) or 'no nights'} under {out}")
+    words = {"done": "done", "skipped": "done already", "failed": "failed"}
+    said = [f"{counts[status]} {word}" for status, word in words.items() if counts[status]]
+    typer.echo(f"nights: {', '.join(said) or 'none'}; results under {out}")
     if result.n_problems:
         typer.echo(f"{result.n_problems} problems, listed in {out / PROBLEMS_NAME}", err=True)
     if path:

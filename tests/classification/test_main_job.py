@@ -98,6 +98,9 @@ def test_real_frames_among_everything_an_archive_holds(shared_data, tmp_path, mo
     }
     for name, (content, _) in bad.items():
         (hour / name).write_bytes(content)
+    # One of two files of a minute is damaged: nothing is lost, and it is told.
+    twice = hour / "20140310_0604_gill_themis19_full.pgm.gz"
+    twice.write_bytes(twice.read_bytes()[:300_000])
     (hour / "notes.txt").write_text("imager cleaned today")
     (stream0 / NIGHT / "ut07").mkdir()
     (stream0 / NIGHT / "ut08").write_text("a file, not an hour")
@@ -112,7 +115,7 @@ def test_real_frames_among_everything_an_archive_holds(shared_data, tmp_path, mo
 
     with open(out / "problems.csv", newline="") as file:
         told = {row["path"].rpartition("/")[2]: row for row in csv.DictReader(file)}
-    assert set(told) == {*bad, "notes.txt", "ut08"}
+    assert set(told) == {*bad, twice.name, "notes.txt", "ut08"}
     kept = {name: int(row["n_frames_kept"]) for name, row in told.items()}
     cut = kept.pop("20140310_0620_gill_themis19_full.pgm.gz")
     assert 15 <= cut < 20
