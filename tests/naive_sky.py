@@ -43,6 +43,10 @@ def structure_row(frame, elevation, block=4):
     sigma = ratio * sigma
     noise = ((np.log10(np.e) * sigma / (v + 100)) ** 2 / (block**2 - 1))[inside].mean()
     points = inside & (level <= 60000) & (peak > 4 * peak_scale * sigma) & (peak + level < 65000)
+    stars = inside & (level <= 60000) & (peak > 3 * peak_scale * sigma) & (peak + level < 65000)
+    for i, j in np.argwhere(stars):
+        around = [peak[a, b] for a in (i - 1, i, i + 1) for b in (j - 1, j, j + 1) if (a, b) != (i, j)]
+        stars[i, j] = peak[i, j] > 2 * np.mean(around)
     coarse, coarse_inside = halved(logs, np.mean), halved(inside, np.min)
     values = np.sort(coarse[coarse_inside])
     n = len(values)
@@ -98,6 +102,9 @@ def structure_row(frame, elevation, block=4):
         "elongation_sky": np.sqrt((a - b) ** 2 + 4 * c * c) / (a + b + 1e-9),
         "point_sources": np.log10(1 + points.sum()),
         "point_strength": np.log10(1 + (peak / sigma)[points].mean()) if points.any() else 0.0,
+        "stars": np.log10(1 + stars.sum()),
+        "star_cover": len({(i // 8, j // 8) for i, j in np.argwhere(stars)})
+        / len({(i // 8, j // 8) for i, j in np.argwhere(inside)}),
         "glare": values[-1] - values[n // 2],
         "glare_area": np.mean(values > values[-1] - np.log10(2)),
         "horizon_ratio": logs[low].mean() - logs[high].mean() if low.any() and high.any() else 0.0,
@@ -199,6 +206,8 @@ def modulation_row(times_s, levels, pedestals, ratios, mask, centre, half=60.0, 
         n_pairs = len(along) + len(down)
         row[f"coherence_{name}"] = (sum(along) + sum(down)).real / n_pairs if n_pairs else 0.0
         if step == 1:
+            lags = [abs(np.imag(c)) for c in (*along, *down)]
+            row["propagation"] = sum(lags) / n_pairs if n_pairs else 0.0
             row["motion"] = np.hypot(np.imag(sum(along)), np.imag(sum(down))) / n_pairs if n_pairs else 0.0
     row["coherence_sky"] = np.sum(np.abs(sum(unit(k) for k in chosen)) ** 2) / len(some) ** 2
     residuals = [c["residual"] for c in some]

@@ -100,6 +100,18 @@ static void pulsaurora_cross(const float *restrict ur, const float *restrict ui,
     *im += rb;
 }
 
+/* Re and Im of u conj(v) added up cell by cell, u and v already scaled. */
+static void pulsaurora_cross_each(const float *restrict ur, const float *restrict ui, const float *restrict vr,
+                                  const float *restrict vi, const float *restrict gu, const float *restrict gv,
+                                  float *restrict re, float *restrict im, int n)
+{
+    for (int c = 0; c < n; c++) {
+        float g = gu[c] * gv[c];
+        re[c] += g * (ur[c] * vr[c] + ui[c] * vi[c]);
+        im[c] += g * (ui[c] * vr[c] - ur[c] * vi[c]);
+    }
+}
+
 /* Moments of one frame's deviation from the line, added up cell by cell; above holds the last sign. */
 static void pulsaurora_moments(const float *restrict frame, const float *restrict reference,
                                const float *restrict a, const float *restrict b, float tau, float first,

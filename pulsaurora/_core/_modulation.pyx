@@ -29,6 +29,8 @@ cdef extern from "_modulation.h" nogil:
     float pulsaurora_weighted_sum(const float *power, const float *weight, int n)
     void pulsaurora_cross(const float *ur, const float *ui, const float *vr, const float *vi, const float *gu,
                           const float *gv, float *re, float *im, int n)
+    void pulsaurora_cross_each(const float *ur, const float *ui, const float *vr, const float *vi, const float *gu,
+                               const float *gv, float *re, float *im, int n)
     void pulsaurora_moments(const float *frame, const float *reference, const float *a, const float *b, float tau,
                             float first, float *above, float *m2, float *m3, float *m4, float *up,
                             float *crossings, int n)
@@ -41,7 +43,7 @@ cdef enum:
     BAND_40_120, BAND_20_40, BAND_10_20, BAND_6_10
     FLATNESS, PERIOD, PERIOD_PROMINENCE, PERIOD_SPREAD
     SKEWNESS, KURTOSIS, DUTY_CYCLE, CROSSINGS
-    COHERENCE_NEAR, COHERENCE_FAR, COHERENCE_SKY, MOTION
+    COHERENCE_NEAR, COHERENCE_FAR, COHERENCE_SKY, MOTION, PROPAGATION
     N_PATCHES, PATCH_SIZE, PATCH_LARGEST, PATCH_ELONGATION, ISOLATED, LOW_FRACTION, CONCENTRATION
     TREND, TREND_P90, SLOW_AMPLITUDE_P90, SKY_AMPLITUDE
     FLOW_EXPLAINED, FLOW_SPEED, CHANGE
@@ -298,7 +300,7 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
         double flatness, arithmetic, log_k, log_k2, prominence, period, x, mean_level = 0, sky, trend
         double s0, s1, s2, s3, s4, s5, s6, determinant2, u, v
         double ar, ai, br, bi
-        float r1 = 0, i1 = 0, r2 = 0, i2 = 0, r3 = 0, i3 = 0, r4 = 0, i4 = 0
+        float r3 = 0, i3 = 0, r4 = 0, i4 = 0
         double scale, nominal = 2 * half_window_s / cadence_s
 
     memset(out, 0, N_COLUMNS * sizeof(float))
@@ -495,10 +497,11 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
             if c + 3 * n_cols < m and modulated[c + 3 * n_cols] != 0:
                 n_pairs_far += 1
     sky = 0
+    memset(m2, 0, 4 * m * sizeof(float))
     for k in range(first_fast, n_frequencies + 1):
-        pulsaurora_cross(xr + k * m, xi + k * m, xr + k * m + 1, xi + k * m + 1, unit, unit + 1, &r1, &i1, m - 1)
-        pulsaurora_cross(xr + k * m, xi + k * m, xr + k * m + n_cols, xi + k * m + n_cols, unit, unit + n_cols,
-                         &r2, &i2, m - n_cols)
+        pulsaurora_cross_each(xr + k * m, xi + k * m, xr + k * m + 1, xi + k * m + 1, unit, unit + 1, m2, m3, m - 1)
+        pulsaurora_cross_each(xr + k * m, xi + k * m, xr + k * m + n_cols, xi + k * m + n_cols, unit, unit + n_cols,
+                              m4, up, m - n_cols)
         pulsaurora_cross(xr + k * m, xi + k * m, xr + k * m + 3, xi + k * m + 3, unit, unit + 3, &r3, &i3, m - 3)
         if m > 3 * n_cols:
             pulsaurora_cross(xr + k * m, xi + k * m, xr + k * m + 3 * n_cols, xi + k * m + 3 * n_cols, unit,
@@ -507,8 +510,15 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
         ai = pulsaurora_weighted_sum(xi + k * m, unit, m)
         sky += ar * ar + ai * ai
     if n_pairs:
-        out[COHERENCE_NEAR] = (r1 + r2) / n_pairs
-        out[MOTION] = sqrt(<double>i1 * i1 + <double>i2 * i2) / n_pairs
+        ar = ai = br = bi = 0
+        for c in range(m):
+            ar += m2[c] + m4[c]
+            ai += fabsf(m3[c]) + fabsf(up[c])
+            br += m3[c]
+            bi += up[c]
+        out[COHERENCE_NEAR] = ar / n_pairs
+        out[PROPAGATION] = ai / n_pairs
+        out[MOTION] = sqrt(br * br + bi * bi) / n_pairs
     if n_pairs_far:
         out[COHERENCE_FAR] = (r3 + r4) / n_pairs_far
     out[COHERENCE_SKY] = sky / (<double>n_modulated * n_modulated)

@@ -7,7 +7,7 @@ Oracle: tests/naive_sky.py::structure_row.
 """
 
 from libc.math cimport sqrt, fabs, sqrtf, log10
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memset
 
 cdef extern from "_numeric.h" nogil:
@@ -31,7 +31,7 @@ cdef extern from * nogil:
 cdef enum:
     PEDESTAL, NOISE_RATIO, BRIGHTNESS, P10, P50, P90, SPREAD, SKEW, SATURATED, GRADIENT, GRADIENT_P95
     TEXTURE_0, TEXTURE_1, TEXTURE_2, TEXTURE_3, LOCAL_ELONGATION, GLOBAL_ELONGATION
-    POINTS, POINT_STRENGTH, GLARE, GLARE_AREA, HORIZON_RATIO, ASYMMETRY
+    POINTS, POINT_STRENGTH, STARS, STAR_COVER, GLARE, GLARE_AREA, HORIZON_RATIO, ASYMMETRY
     N_COLUMNS
 
 N_STRUCTURE = N_COLUMNS
@@ -45,6 +45,26 @@ cdef double corner_mean(const float[:, ::1] level, int i0, int j0, int size) noe
         for j in range(j0, j0 + size):
             total += level[i, j]
     return total / (size * size)
+
+
+cdef bint stands_alone(const float[:, ::1] peak, int i, int j) noexcept nogil:
+    """Tell whether a block's peak is more than twice the mean peak of the eight blocks round it."""
+    cdef double others = -peak[i, j]
+    cdef int a, b
+    if i < 1 or j < 1 or i > 62 or j > 62:
+        return False
+    for a in range(i - 1, i + 2):
+        for b in range(j - 1, j + 2):
+            others += peak[a, b]
+    return 4 * peak[i, j] > others
+
+
+cdef int count_bits(uint64_t bits) noexcept nogil:
+    cdef int n = 0
+    while bits:
+        bits &= bits - 1
+        n += 1
+    return n
 
 
 cdef double block_variance(const float *grid, const uint8_t *mask, int size, double *n_blocks) noexcept nogil:
@@ -130,12 +150,13 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
                     uint8_t *coarse_mask, uint8_t *level_mask,
                     float[:, ::1] cells, float *out) noexcept nogil:
     cdef:
-        int i, j, k, c, n = 0, n_points = 0, n_saturated = 0, n_sampled = 0, n_coarse = 0, n_edge = 0, n_glare = 0
+        int i, j, k, c, n_stars = 0, n = 0, n_points = 0, n_saturated = 0, n_sampled = 0, n_coarse = 0, n_edge = 0, n_glare = 0
         double pedestal, other, v, sigma, ratio, total = 0, total2 = 0, total3 = 0, noise = 0, strength = 0, x
         double low_total = 0, high_total = 0, n_low = 0, n_high = 0
         double plane_x = 0, plane_y = 0, plane_xx = 0, plane_yy = 0, mean, deviation
         double energy = 0, anisotropy = 0, jxx = 0, jyy = 0, jxy = 0, n_blocks = 0
         float gx, gy, top, half
+        uint64_t sectors = 0, starry = 0
         float *gxx = tensor
         float *gyy = tensor + 1024
         float *gxy = tensor + 2048
@@ -182,9 +203,14 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
             noise += (0.4342944819 * sigma / (v + offset)) ** 2 / (n_pixels - 1)
             if level[i, j] > saturation:
                 n_saturated += 1
-            elif peak[i, j] > 4 * peak_scale * sigma and peak[i, j] + level[i, j] < 65000:
-                n_points += 1
-                strength += peak[i, j] / sigma
+            elif peak[i, j] > 3 * peak_scale * sigma and peak[i, j] + level[i, j] < 65000:
+                if peak[i, j] > 4 * peak_scale * sigma:
+                    n_points += 1
+                    strength += peak[i, j] / sigma
+                if stands_alone(peak, i, j):
+                    n_stars += 1
+                    starry |= <uint64_t>1 << (i // 8 * 8 + j // 8)
+            sectors |= <uint64_t>1 << (i // 8 * 8 + j // 8)
             if elevation[i, j] < 35:
                 low_total += x
                 n_low += 1
@@ -212,6 +238,8 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
     out[SATURATED] = <float>n_saturated / n
     out[POINTS] = log10(1.0 + n_points)
     out[POINT_STRENGTH] = log10(1.0 + strength / n_points) if n_points else 0
+    out[STARS] = log10(1.0 + n_stars)
+    out[STAR_COVER] = <float>count_bits(starry) / count_bits(sectors)
     out[HORIZON_RATIO] = low_total / n_low - high_total / n_high if n_low > 0 and n_high > 0 else 0
     if n_coarse == 0:
         return

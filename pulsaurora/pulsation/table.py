@@ -74,6 +74,18 @@ STRUCTURE = (
         "Mean height of point sources over noise.",
         "peak over photon noise",
     ),
+    Feature(
+        "stars",
+        "log10(1 + n)",
+        "Point sources that stand alone: not edges of arcs.",
+        "peak over photon noise",
+    ),
+    Feature(
+        "star_cover",
+        "fraction",
+        "Sectors of the sky (32 x 32 pixels) that hold such a star.",
+        "peak over photon noise",
+    ),
     Feature("glare", "dex", "Brightest cell over the median: moon, lights, twilight.", _STATISTIC),
     Feature("glare_area", "fraction", "Sky brighter than half the brightest cell.", _STATISTIC),
     Feature(
@@ -148,6 +160,12 @@ MODULATION = (
         "motion",
         "0 to 1",
         "Phase lag between neighbours that the whole sky shares: drifting cloud.",
+        "cross-spectrum",
+    ),
+    Feature(
+        "propagation",
+        "0 to 1",
+        "Phase lag between neighbours whatever its direction: moving arcs.",
         "cross-spectrum",
     ),
     Feature("n_patches", "log10(1 + n)", "Patches of two or more touching pulsating cells.", _PATCHES),
