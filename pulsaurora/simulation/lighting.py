@@ -59,7 +59,7 @@ class Heavens:
         times = self.start + np.arange(-3, n_minutes + 4).astype("timedelta64[m]")
         step = 0.05
         here, north, south, east, west = (
-            sun_moon(times, latitude + dy, longitude + dx)
+            sun_moon(times, latitude + dy, (longitude + dx + 540) % 360 - 180)
             for dy, dx in ((0, 0), (step, 0), (-step, 0), (0, step), (0, -step))
         )
         self.lit = here.moon_illumination
