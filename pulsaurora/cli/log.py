@@ -63,8 +63,15 @@ def stop():
 
 
 @contextlib.contextmanager
-def progress(description, total=None):
+def progress(description, total=None, in_bytes=False):
     """Show how far the work is, on a terminal; elsewhere the log lines do.
+
+    Parameters
+    ----------
+    description : str
+    total : int, optional
+    in_bytes : bool
+        Whether what is counted are bytes, shown with their rate.
 
     Yields
     ------
@@ -75,12 +82,20 @@ def progress(description, total=None):
         yield lambda n=1, description=None, total=None: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TaskProgressColumn(),
+        *((DownloadColumn(), TransferSpeedColumn()) if in_bytes else (TaskProgressColumn(),)),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )

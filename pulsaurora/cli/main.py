@@ -25,6 +25,7 @@ from pulsaurora.problems import PulsauroraError, UsageError
 COMMANDS = {
     "demo": "pulsaurora.cli.demo",
     "simulate": "pulsaurora.cli.simulate",
+    "download": "pulsaurora.cli.download",
     "classify": "pulsaurora.cli.classify",
     "labels": "pulsaurora.cli.labels",
     "evaluate": "pulsaurora.cli.evaluate",
@@ -78,6 +79,8 @@ def build_app(arguments=()):
     for name in asked or COMMANDS:
         command = importlib.import_module(COMMANDS[name]).command
         if isinstance(command, typer.Typer):
+            for part in command.registered_commands:
+                part.help = _paragraphs(part.callback.__doc__)
             app.add_typer(command, name=name)
         else:
             app.command(name, help=_paragraphs(command.__doc__))(command)

@@ -1,0 +1,252 @@
+"""`pulsaurora download` and the scripts that call it, against real servers on loopback."""
+
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import openpyxl
+import pytest
+import servers
+from servedtree import a_night, files_in, write
+
+from pulsaurora.archive.transfer.rsync import find_rsync
+from pulsaurora.cli import log, main
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ("--pause", "0.02", "--retries", "2", "--timeout", "5")
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("PULSAURORA_LOGS", str(tmp_path / "logs"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("PULSAURORA_STREAM0", raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield
+    log.stop()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    folder = tmp_path / "served"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def web(tree):
+    archive = servers.WebArchive(tree)
+    yield archive
+    archive.close()
+
+
+def workbook(path, rows, header=("Date", "camera", "Start time", "End time", "Classification")):
+    """A workbook of labels in one of the layouts that people use."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "themis"
+    sheet.append(header)
+    for date, site in rows:
+        sheet.append([date, site, "05:00:00", "05:10:00", "p"])
+    book.save(path)
+    return path
+
+
+def download(*arguments):
+    return main.run(["download", *map(str, arguments), *QUICK])
+
+
+def test_table_of_what_came_was_there_and_failed(web, tree, tmp_path, capfd):
+    frames = a_night(tree)
+    a_night(tree, "rank", "themis12", n_minutes=1)
+    out = tmp_path / "out"
+    name = Path(frames[2]).name
+    web.faults[name] = ["home*"]
+    asked = ("themis", "2014-03-09", "2014-03-11", "--sites", "gill,rank", "--out", out, "--base", web.base)
+    assert download(*asked) == 3
+    said, complained = capfd.readouterr()
+    assert [line.split()[:4] for line in said.splitlines()[:3]] == [
+        ["night", "came", "there", "failed"],
+        ["gill/2014-03-10", "5", "0", "1"],
+        ["rank/2014-03-10", "2", "0", "0"],
+    ]
+    assert "7 came, 0 were there, 1 failed" in said
+    assert f"{out / frames[2]}: holds a web page, expected a gzip file" in complained
+    assert f'{out / frames[2]},"holds a web page, expected' in (out / "download_problems.csv").read_text()
+    assert "holds a web page" in next((tmp_path / "logs").iterdir()).read_text()
+    web.faults.clear()
+    assert download(*asked) == 0
+    said, _ = capfd.readouterr()
+    assert "1 came, 7 were there, 0 failed" in said
+    assert not (out / "download_problems.csv").exists()
+
+
+def test_dry_run_says_files_and_bytes(web, tree, tmp_path, capfd):
+    frames = a_night(tree, n_minutes=1)
+    asked = ("themis", "--nights", "gill/2014-03-10", "--out", tmp_path / "out", "--base", web.base)
+    assert download(*asked, "--dry-run") == 0
+    said = capfd.readouterr().out
+    sizes = [(tree / path).stat().st_size for path in frames]
+    assert said.splitlines() == [
+        *(f"{size:>12} {tmp_path / 'out' / path}" for size, path in zip(sizes, frames, strict=True)),
+        f"2 files, {sum(sizes)} bytes would come; 0 are there",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_by_workbook_and_what_a_workbook_must_not_name(web, tree, tmp_path, capfd):
+    frames = a_night(tree, n_minutes=1)
+    book = workbook(tmp_path / "labels/a.xlsx", [("2014-03-10", "gill")])
+    assert download("themis", "--labels", book, "--out", tmp_path / "out", "--base", web.base) == 0
+    assert sorted(files_in(tmp_path / "out")) == frames
+    n_asked = len(web.log)
+    for site in ("../../etc", "gi;l", "-e sh", "gill/..", "g ll"):
+        book = workbook(tmp_path / "labels/bad.xlsx", [("2014-03-10", site)])
+        capfd.readouterr()
+        assert download("themis", "--labels", book, "--out", tmp_path / "out", "--base", web.base) == 3
+        assert re.split("[; ]", site)[0] in capfd.readouterr().err
+    assert len(web.log) == n_asked
+    (tmp_path / "labels/broken.xlsx").write_bytes(b"PK no workbook")
+    assert (
+        download("themis", "--labels", tmp_path / "labels", "--out", tmp_path / "out", "--base", web.base)
+        == 3
+    )
+    said, complained = capfd.readouterr()
+    assert "0 came, 2 were there, 0 failed" in said
+    assert "broken.xlsx" in complained
+    assert download("themis", "--labels", tmp_path / "labels/broken.xlsx", "--base", web.base) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("themis",),
+        ("themis", "2014-03-10"),
+        ("themis", "2014-03-10", "2014-03-09"),
+        ("themis", "2014-03-10", "2014-03-10", "--nights", "gill/2014-03-10"),
+        ("themis", "--nights", "gill2014-03-10"),
+        ("themis", "--nights", "../x/2014-03-10"),
+        ("themis", "--nights", ""),
+        ("themis", "--nights", "gill/2014-03-10", "--sites", "rank"),
+        ("themis", "--nights", "gill/2014-03-10", "--base", "file:///etc/"),
+        ("themis", "--nights", "gill/2014-03-10", "--transport", "gopher"),
+        ("themis", "--nights", "gill/2014-03-10", "--transport", "ftp"),
+        ("themis", "--nights", "gill/2014-03-10", "--layout", "flat"),
+        ("themis", "2014-03-10", "2014-03-10", "--sites", "../a"),
+        ("skymap", "2014-03-10", "2014-03-10"),
+        ("pfrr", "--nights", "2015-10-32"),
+        ("pfrr", "--nights", "2015-10-07", "--wavelengths", "557"),
+        ("pfrr", "--nights", "2015-10-07", "--connections", "26"),
+        ("pfrr", "--nights", "2015-10-07", "--transport", "rsync"),
+        ("everything",),
+        ("themis", "--labels", "."),
+    ],
+)
+def test_wrong_usage(arguments, capfd):
+    assert download(*arguments) == 2
+    said, complained = capfd.readouterr()
+    assert not said
+    assert complained.startswith("pulsaurora: ")
+    assert not Path("data").exists()
+
+
+def test_skymap_and_pfrr_commands(web, tree, tmp_path, capfd):
+    write(tree, "gako/gako_20110305/themis_skymap_gako_20110305-+_v01.sav")
+    write(tree, "2015/20151007/PKR_DASC_0558_20151007_082351.743.FITS")
+    asked = ("--out", tmp_path / "out", "--base", web.base)
+    assert download("skymap", "--nights", "gako/2009-01-01", *asked) == 0
+    assert "every skymap is later; the first, of 2011-03-05, is taken" in capfd.readouterr().err
+    assert download("pfrr", "--nights", "pfrr/2015-10-07", "--wavelengths", "558", *asked) == 0
+    assert download("pfrr", "2015-10-06", "2015-10-08", *asked) == 0
+    assert sorted(files_in(tmp_path / "out")) == [
+        "2015-10-07-558/PKR_DASC_0558_20151007_082351.743.FITS",
+        "gako/gako_20110305/themis_skymap_gako_20110305-+_v01.sav",
+    ]
+
+
+def test_progress_on_a_terminal(web, tree, tmp_path):
+    pty = pytest.importorskip("pty")
+    a_night(tree)
+    web.pause_s = 0.25
+    outer, inner = pty.openpty()
+    command = [sys.executable, "-m", "pulsaurora", "download", "themis", "--nights", "gill/2014-03-10"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120", "TERM": "xterm"}
+    process = subprocess.Popen(
+        [*command, "--base", web.base, "--out", tmp_path / "out"], env=environment, stdout=subprocess.PIPE,
+        stderr=inner,
+    )  # fmt: skip
+    os.close(inner)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(outer, 1 << 16)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(outer)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert "fetching themis" in text
+    assert re.search(r"kB +[\d.]+ [kM]B/s +\d:\d\d:\d\d", text), text
+    assert b"6 came" in said
+
+
+def run_script(name, arguments, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments), *QUICK])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "scripts" / name), run_name="__main__")
+    return ended.value.code
+
+
+def test_scripts(web, tree, tmp_path, monkeypatch):
+    frames = a_night(tree, n_minutes=1)
+    write(tree, "skymaps/gill/gill_20110305/themis_skymap_gill_20110305-+_v01.sav")
+    write(tree, "pfrr/2016/20161006/PKR_DASC_0558_20161006_082351.743.FITS")
+    # A night that fails first, and one that is there.
+    workbook(tmp_path / "data/labels/themis/a.xlsx", [("2014-03-09", "atha"), ("2014-03-10", "gill")])
+    assert run_script("stream0_download_final.py", ["--base", web.base], monkeypatch) == 3
+    assert set(files_in("data/stream0")) == {*frames, "download_problems.csv"}
+    bases = ["--base", web.base, "--skymap-base", f"{web.base}skymaps/"]
+    assert run_script("download-themis-training-data.py", [*bases, "--sites", "gill"], monkeypatch) == 0
+    assert sorted(files_in("data/training")) == [
+        "gill/2014-03-10/themis_skymap_gill_20110305-+_v01.sav",
+        *(f"gill/2014-03-10/{path.split('/', 4)[4]}" for path in frames),
+    ]
+    book = tmp_path / "data/labels/pfrr/pfrr.xlsx"
+    workbook(book, [("2016-10-06", "pfrr")], ("Date", "camera", "Start time", "End time", "Classification"))
+    shutil.copy(book, book.with_name("~$pfrr.xlsx"))
+    arguments = ["--base", f"{web.base}pfrr/", "--wavelengths=558"]
+    assert run_script("download-pfrr-training-data.py", arguments, monkeypatch) == 0
+    assert list(files_in("data/pfrr")) == ["2016-10-06-558/PKR_DASC_0558_20161006_082351.743.FITS"]
+    assert any("pfrr" in path.name for path in (tmp_path / "logs").iterdir())
+
+
+@pytest.mark.parametrize("transport", ["http", "ftp", "rsync"])
+def test_the_real_night_by_workbook(transport, shared_data, tmp_path):
+    if transport == "rsync" and find_rsync() is None:
+        pytest.skip("rsync is not installed")
+    served = shared_data / "stream0"
+    archive = {
+        "http": lambda: servers.WebArchive(served),
+        "ftp": lambda: servers.FtpArchive(served),
+        "rsync": lambda: servers.RsyncArchive(served, tmp_path / "rsyncd"),
+    }[transport]()
+    try:
+        book = workbook(tmp_path / "a.xlsx", [("20140310", "gill")])
+        out = tmp_path / "out"
+        asked = ("themis", "--labels", book, "--out", out, "--base", archive.base, "--transport", transport)
+        assert download(*asked) == 0
+        assert files_in(out) == files_in(served)
+        n_sent = len([one for one in archive.log if one.n_bytes])
+        assert download(*asked) == 0
+        assert len([one for one in archive.log if one.n_bytes]) == n_sent
+    finally:
+        archive.close()
