@@ -175,3 +175,32 @@ def calibration_error(right, confidence, n_bins):
         mean = sum(sure for _, sure in rows) / len(rows)
         error += abs(accuracy - mean) * len(rows) / len(right)
     return error
+
+
+def sampled_texture(texture, u, v):
+    """Value of a periodic texture at row u, column v, interpolated between its four neighbours."""
+    size = len(texture)
+    i, j = math.floor(u), math.floor(v)
+    a, b = u - i, v - j
+    corner = [[float(texture[(i + di) % size][(j + dj) % size]) for dj in (0, 1)] for di in (0, 1)]
+    top = corner[0][0] * (1 - b) + corner[0][1] * b
+    low = corner[1][0] * (1 - b) + corner[1][1] * b
+    return top * (1 - a) + low * a
+
+
+def patch_light(potential, ids, series, u, v, sample, threshold, softness):
+    """Light of the patch at row u, column v of its canvas, at a whole sample of its series."""
+    size = len(ids)
+    patch = ids[math.floor(u + 0.5) % size][math.floor(v + 0.5) % size]
+    if patch < 0:
+        return 0.0
+    step = (sampled_texture(potential, u, v) - threshold[patch]) / softness
+    step = min(max(step, 0.0), 1.0)
+    return step * step * (3 - 2 * step) * float(series[patch][sample])
+
+
+def arc_light(x, y, centre, north, south, light):
+    """Light of one straight, even east-west arc: Gaussian flanks, nothing beyond 3.2 widths."""
+    width = north if y > centre else south
+    distance = (y - centre) / width
+    return light * math.exp(-distance * distance) if abs(distance) < 3.2 else 0.0

@@ -127,13 +127,15 @@ def add_patches(float[::1] out, const float[::1] x, const float[::1] y, const fl
             out[i] += e * level
 
 
-def add_band(float[::1] out, const float[::1] x, const float[::1] y, const float[:, ::1] texture,
+def add_band(float[::1] out, const float[::1] x, const float[::1] y, const float[::1] footprint,
+             const float[:, ::1] texture,
              const float[::1] mapping, float cosine, float sine, float centre, float flat,
              float north, float south, const float[::1] border, float s_start, float per_step,
-             float gain, float structure):
+             float gain, float structure, float finest):
     """Add a band of diffuse light: flat within +-`flat` km of its centre, Gaussian flanks (km) outside.
 
-    `border` (n,) displaces it along its length (km), `structure` is the depth of the texture upon it.
+    `border` (n,) displaces it along its length (km), `structure` is the depth of the texture upon it,
+    which fades where a pixel's footprint exceeds its `finest` scale (km).
     """
     cdef Py_ssize_t i, n = out.shape[0]
     cdef int k, last = <int>border.shape[0] - 2
@@ -164,7 +166,8 @@ def add_band(float[::1] out, const float[::1] x, const float[::1] y, const float
             if q != 0:
                 value *= expf(-q * q)
             if structure != 0:
-                s = 1 + structure * _sample(texture, m00 * x[i] + m01 * y[i] + u0, m10 * x[i] + m11 * y[i] + v0)
+                q = footprint[i] / finest
+                s = 1 + structure / (1 + q * q) * _sample(texture, m00 * x[i] + m01 * y[i] + u0, m10 * x[i] + m11 * y[i] + v0)
                 if s < 0:
                     s = 0
                 value *= s

@@ -21,7 +21,8 @@ class Diffuse:
     """A band of diffuse aurora, smooth or with structure that drifts; its border may carry torches."""
 
     def __init__(self, rng, level, structure=None, torches=None, wide=None):
-        self.level = Wander(rng, level, level * rng.uniform(0, 0.2), 120, 1200, 0)
+        quick = chance(rng, 0.15)
+        self.level = Wander(rng, level, level * rng.uniform(0, 0.2), 40 if quick else 120, 1200, 0)
         self.tilt = rng.normal(0, 0.15)
         wide = chance(rng, 0.4) if wide is None else wide
         self.centre = Wander(rng, rng.normal(-80, 180), rng.uniform(0, 25), 300, 1500)
@@ -31,10 +32,17 @@ class Diffuse:
         self.structure = rng.uniform(0, 0.6) * chance(rng, 0.75) if structure is None else structure
         km = log_uniform(rng, 15, 300)
         cell = float(np.clip(km / 8, 1.5, 8))
+        self.finest = 0.3 * km
         along = log_uniform(rng, 1, 4), rng.uniform(0, np.pi)
         if chance(rng, 0.6):
             field = texture(
-                rng, 3 * km / cell, 256, None, rng.uniform(2.2, 3.6), stretch=along[0], angle=along[1]
+                rng,
+                3 * km / cell,
+                256,
+                slope=rng.uniform(2.2, 3.8),
+                smallest=max(0.3 * km, 6) / cell,
+                stretch=along[0],
+                angle=along[1],
             )
         else:
             field = texture(rng, km / cell, 256, rng.uniform(0.4, 0.9), stretch=along[0], angle=along[1])
@@ -66,6 +74,7 @@ class Diffuse:
             out,
             view.east_km,
             view.north_km,
+            view.footprint_km,
             self.texture,
             self.mapping.at(t),
             np.cos(self.tilt),
@@ -79,6 +88,7 @@ class Diffuse:
             1 / STEP_KM,
             self.level(t),
             self.structure,
+            self.finest,
         )
 
 
@@ -114,6 +124,11 @@ class Arcs:
         self.south = width.astype(np.float32)
         drift = (0.0 if chance(rng, 0.3) else log_uniform(rng, 0.02, 0.3)) * (1 + 2 * activity)
         self.drift = drift * rng.choice([-1, 1])
+        if chance(rng, 0.06 + 0.15 * activity):  # an arc that sweeps over the sky
+            self.drift = rng.choice([-1, 1]) * log_uniform(rng, 0.5, 3)
+        self.sway = (0.0, 1.0, 0.0)
+        if chance(rng, 0.1 + 0.15 * activity):  # or to and fro
+            self.sway = log_uniform(rng, 3, 60), 2 * np.pi / log_uniform(rng, 15, 240), rng.uniform(0, 6)
         self.strength = np.exp(0.4 * rng.standard_normal(n)) * level
         pace = 1 + 8 * activity
         self.pulse = [
@@ -160,7 +175,9 @@ class Arcs:
 
     def add(self, view, t, out):
         """Add this layer's light (counts) at scene time t (s) to out, float32 (n_pixels,)."""
-        offset = self.offset + self.drift * t
+        far, rate, phase = self.sway
+        offset = self.offset + self.drift * t + far * np.sin(rate * t + phase)
+        offset = (offset + 900) % 1800 - 900  # one that leaves the sky comes in on the other side
         gain = self.strength * np.array([pulse(t) for pulse in self.pulse])
         widen = 1.0
         if self.expansion is not None:

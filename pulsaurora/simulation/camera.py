@@ -102,20 +102,24 @@ def _zenith_angle(rho, cubic):
     return (rho + cubic * rho**3) / (1 + cubic)
 
 
-def draw_camera(rng):
+def draw_camera(rng, centre=None, radius=None, plain=None):
     """Draw an imager: lens, orientation, horizon, vignetting, stray light, CCD and its defects.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+    centre, radius : optional
+        (row, column) of the zenith and pixels from there to the horizon; drawn when not given.
+    plain : bool, optional
+        An idealized imager: round, flat, bare; one of eight is.
 
     Returns
     -------
     Camera
     """
-    plain = chance(rng, 0.12)  # an idealized one: round, flat, bare
-    centre = (rng.uniform(120, 136), rng.uniform(120, 136))
-    radius = rng.uniform(110, 127)
+    plain = chance(rng, 0.12) if plain is None else plain
+    drawn = (rng.uniform(120, 136), rng.uniform(120, 136)), rng.uniform(98 if plain else 110, 128)
+    centre, radius = centre or drawn[0], radius or drawn[1]
     cubic = 0.0 if plain else rng.uniform(-0.1, 0.12)
     rotation, parity = rng.uniform(-np.pi, np.pi), int(rng.choice([-1, 1]))
     if chance(rng, 0.5):
@@ -148,6 +152,7 @@ def draw_camera(rng):
     def flat32(values):
         return np.ascontiguousarray(values, np.float32)
 
+    odd = chance(rng, 0.15)  # a CCD outside the usual range
     response = np.ones(SHAPE, np.float32)
     if not plain:
         response += (log_uniform(rng, 4e-4, 5e-3) * rng.standard_normal(SHAPE)).astype(np.float32)
@@ -158,10 +163,10 @@ def draw_camera(rng):
         cubic=cubic,
         rotation=rotation,
         parity=parity,
-        pedestal=rng.uniform(2200, 3500),
-        noise_slope=1.68 if chance(rng, 0.3) else log_uniform(rng, 1.2, 2.5),
-        read_variance=380.0 if chance(rng, 0.3) else log_uniform(rng, 200, 700),
-        sensitivity=log_uniform(rng, 0.55, 1.75),
+        pedestal=rng.uniform(1900, 3700) if odd else rng.uniform(2200, 3500),
+        noise_slope=1.68 if chance(rng, 0.3) else log_uniform(rng, *((0.7, 3.5) if odd else (1.2, 2.5))),
+        read_variance=380.0 if chance(rng, 0.3) else log_uniform(rng, *((50, 1500) if odd else (200, 700))),
+        sensitivity=log_uniform(rng, *((0.25, 4.0) if odd else (0.55, 1.75))),
         psf=rng.uniform(0.55, 1.1),
         exposure_jitter=0.0 if chance(rng, 0.4) else log_uniform(rng, 1e-4, 4e-3),
         row_noise=0.0 if chance(rng, 0.5) else log_uniform(rng, 0.5, 5),

@@ -58,12 +58,13 @@ class Cloud:
         self.gains = (0.75, 0.65)
         self.softness = {
             "stratus": rng.uniform(1, 3),
-            "stratocumulus": rng.uniform(0.5, 2),
-            "cumulus": log_uniform(rng, 0.15, 1.2),
+            "stratocumulus": rng.uniform(0.8, 3),
+            "cumulus": log_uniform(rng, 0.3, 2.5),
             "cirrus": rng.uniform(1.5, 4),
         }[kind]
-        self.cover = Wander(rng, cover, rng.uniform(0, 0.05), 120, 900)
-        self.relief = log_uniform(rng, 0.001, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
+        closed = cover >= 1 and chance(rng, 0.6)  # a deck without a gap
+        self.cover = Wander(rng, 1.3 if closed else cover, rng.uniform(0, 0.05), 120, 900)
+        self.relief = log_uniform(rng, 3e-4, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
         self.bright = log_uniform(rng, 0.3, 1.3)
         self.limb = rng.uniform(0, 1)  # 1 is the standard overcast sky, a third as bright at the horizon
 

@@ -29,7 +29,8 @@ class GroundLight:
 
     def __init__(self, rng, mode=None, flux=None, elevation=None):
         self.mode = mode or choose(rng, {"steady": 0.5, "flashing": 0.3, "flickering": 0.2})
-        self.elevation = rng.uniform(0.5, 10) if elevation is None else elevation
+        drawn = rng.uniform(0.5, 10) if chance(rng, 0.85) else rng.uniform(5, 30)
+        self.elevation = drawn if elevation is None else elevation
         self.azimuth = rng.uniform(0, 360)
         self.flux = log_uniform(rng, 1e3, 5e5) if flux is None else flux
         self.period, self.duty, self.phase = (

@@ -51,7 +51,8 @@ class SimulatedMinute:
         Share of the sky above 15 degrees that visibly pulsates.
     truth : dict of ndarray
         More of it: contrast, aurora_fraction, aurora_counts, cloud_fraction, margin, sun_elevation_deg,
-        moon_elevation_deg, moon_illumination, fading.
+        moon_elevation_deg, moon_illumination, fading (share of the other scene in the frame),
+        from_change_s (to the nearest change of scene; a day when there is none).
     """
 
     images: np.ndarray
@@ -83,7 +84,9 @@ class _Part:
         return float(np.clip(min(up, down), 0, 1))
 
 
-def simulate_minutes(seed, start, n_minutes, site=None, script=None, skip=True, given=True) -> Iterator:
+def simulate_minutes(
+    seed, start, n_minutes, site=None, script=None, skip=True, given=True, gaps=(), camera=None
+) -> Iterator:
     """Simulate an imager's frames, a minute at a time.
 
     Parameters
@@ -102,11 +105,15 @@ def simulate_minutes(seed, start, n_minutes, site=None, script=None, skip=True, 
         Leave out about one frame an hour, as real imagers do.
     given : bool
         Where the time's own sun and moon do not suit a scripted scene, put them where they do.
+    gaps : sequence of (float, float)
+        Minutes since the start between which no frame is taken.
+    camera : pulsaurora.simulation.camera.Camera, optional
+        The imager; drawn when not given.
 
     Yields
     ------
     SimulatedMinute
-        Complete minutes in time order.
+        In time order; minutes without a frame are left out.
 
     Raises
     ------
@@ -117,7 +124,7 @@ def simulate_minutes(seed, start, n_minutes, site=None, script=None, skip=True, 
     root = np.random.SeedSequence(seed)
     for_site, for_camera, for_sky, for_script, for_frames = (np.random.default_rng(s) for s in root.spawn(5))
     site, imager, latitude, longitude = _draw_site(for_site, site, start, n_minutes)
-    camera = draw_camera(for_camera)
+    camera = camera or draw_camera(for_camera)
     heavens = Heavens(start, n_minutes, latitude, longitude)
     lighting = Lighting(for_sky, camera, heavens)
     stars = Stars(for_sky, camera, latitude, longitude)
@@ -132,28 +139,29 @@ def simulate_minutes(seed, start, n_minutes, site=None, script=None, skip=True, 
         if name not in SCENES:
             raise UsageError(f"no scene is called {name!r}; there are: {', '.join(SCENES)}")
     parts = _plan(for_script, script, n_minutes, start, lighting, given)
-    finished, waiting = [], []
+    waiting = []
     for minute in range(n_minutes):
         rows = []
         for k in range(20):
             late = for_frames.uniform(0.04, 0.1) if k == 0 else for_frames.uniform(0.02, 0.06)
             skipped = chance(for_frames, 1 / 1200) and skip
-            if skipped:
-                continue
             t = minute * 60 + k * CADENCE_S + late
+            if skipped or any(60 * a <= t < 60 * b for a, b in gaps):
+                continue
             time = start + np.timedelta64(round(t * 1e6), "us")
             rows.append(_frame(parts, camera, lighting, stars, lamps, t, time, for_frames))
         waiting.append(rows)
         # A minute is judged when the half minute after it is known.
         if len(waiting) == 2:
-            finished.append(waiting.pop(0))
-            yield _minute(parts, finished[-1], camera, site, imager, latitude, longitude)
-    for rows in waiting:
+            rows = waiting.pop(0)
+            if rows:
+                yield _minute(parts, rows, camera, site, imager, latitude, longitude)
+    for rows in filter(None, waiting):
         yield _minute(parts, rows, camera, site, imager, latitude, longitude)
 
 
 def _frame(parts, camera, lighting, stars, lamps, t, time, rng):
-    """Render one frame; leave what truth needs in the parts. Returns (image, time, part, row, fading)."""
+    """Render one frame; leave what truth needs in the parts. Returns (image, time, part, row, fading, t)."""
     active = [(part, part.weight(t)) for part in parts]
     active = [(part, weight) for part, weight in active if weight > 0]
     total = sum(weight for _, weight in active)
@@ -166,7 +174,7 @@ def _frame(parts, camera, lighting, stars, lamps, t, time, rng):
         part.rows.append((view.pulsation, view.aurora, view.total, view.opacity, view.dawn, view.sun_moon))
         if best is None or weight > best[1]:
             best, index = (part, weight), len(part.rows) - 1
-    return camera.expose(signal, rng), time, best[0], index, 1 - best[1] / total
+    return camera.expose(signal, rng), time, best[0], index, 1 - best[1] / total, t
 
 
 def _minute(parts, rows, camera, site, imager, latitude, longitude):
@@ -183,16 +191,19 @@ def _minute(parts, rows, camera, site, imager, latitude, longitude):
         "margin",
     )
     columns = {name: [] for name in names}
-    for _, _, part, index, _ in rows:
+    for _, _, part, index, *_ in rows:
         truth, first = judged[id(part)]
         for name in names:
             columns[name].append(getattr(truth, name)[index - first])
     columns = {name: np.array(values) for name, values in columns.items()}
-    places = [part.rows[index][5] for _, _, part, index, _ in rows]
+    places = [part.rows[index][5] for _, _, part, index, *_ in rows]
     more = {name: columns[name] for name in names[2:]}
     more["sun_elevation_deg"] = np.array([p.sun_elevation for p in places])
     more["moon_elevation_deg"] = np.array([p.moon_elevation for p in places])
     more["moon_illumination"] = np.array([p.moon_lit for p in places])
+    changes = np.array([part.begin for part in parts[1:]] or [-86400.0])
+    seconds = np.array([row[5] for row in rows])
+    more["from_change_s"] = np.minimum(np.abs(seconds[:, None] - changes).min(1), 86400).astype(np.float32)
     more["fading"] = np.array([row[4] for row in rows], np.float32)
     return SimulatedMinute(
         np.stack([row[0] for row in rows]),

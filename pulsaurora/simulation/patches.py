@@ -33,6 +33,7 @@ class Canvas:
     n: int
     base: float
     cell_km: float
+    cap: np.ndarray | None = None
 
 
 def draw_canvas(rng, size_km, cover, kind=None):
@@ -61,7 +62,8 @@ def draw_canvas(rng, size_km, cover, kind=None):
     base = float(np.quantile(field[::4, ::4], 1 - np.clip(cover, 0.01, 0.9)))
     labels, n = ndimage.label(field > base)
     if cover > 0.3 or n < 4:  # merged patches fall apart along a coarse jigsaw
-        owner, _, n_cells = _jigsaw(rng, size * 2.0)
+        owner, gap, n_cells = _jigsaw(rng, size * 2.0)
+        field = np.minimum(field, _cap(gap, base, field.std()))
         pair = labels.astype(np.int64) * n_cells + owner
         pair[labels == 0] = -1
         names, dense = np.unique(pair, return_inverse=True)
@@ -72,8 +74,16 @@ def draw_canvas(rng, size_km, cover, kind=None):
     return Canvas(field, np.ascontiguousarray(ids, np.int16), max(n, 1), base, cell_km)
 
 
+def _cap(gap, base, scale):
+    """Return what the potential may be at most, so that patches end before the next one's cells begin."""
+    return (base + (gap - 3) * (scale / 4)).astype(np.float32)
+
+
 def _jigsaw(rng, spacing):
-    """Return owner and gap to the next owner (cells) for a warped jigsaw with this spacing."""
+    """Return owner, gap to the next owner (cells) and their number, for a warped jigsaw of this spacing.
+
+    The owner is known to 4 cells, so it is only sure where the gap is above 3.
+    """
     coarse = SIZE // 4
     n = int(np.clip((SIZE / spacing) ** 2, 6, 3000))
     seeds = rng.uniform(0, coarse, (n, 2))
@@ -83,21 +93,21 @@ def _jigsaw(rng, spacing):
         grid[:, axis] += strength * texture(rng, max(spacing / 4, 4), coarse).ravel()
     distance, owner = cKDTree(seeds, boxsize=coarse).query(grid % coarse, k=2)
     gap = ((distance[:, 1] - distance[:, 0]) * 4).reshape(coarse, coarse)
+    gap = ndimage.zoom(gap, 4, order=1, mode="grid-wrap", grid_mode=True)
     return np.repeat(np.repeat(owner[:, 0].reshape(coarse, coarse), 4, 0), 4, 1), gap, n
 
 
 def _cells(rng, size, cover, cell_km):
     spacing = size / np.sqrt(np.clip(cover, 0.05, 0.9)) ** 0.5
     owner, gap, n = _jigsaw(rng, spacing)
-    potential = ndimage.zoom(gap / max(spacing, 1e-6), 4, order=1, mode="grid-wrap", grid_mode=True)
-    potential = potential + rng.uniform(0, 0.15) * texture(rng, max(size * 0.4, 3), SIZE)
+    potential = gap / spacing + rng.uniform(0, 0.15) * texture(rng, max(size * 0.4, 3), SIZE)
     kept = rng.random(n) < np.clip(cover * rng.uniform(1.0, 2.5), 0.05, 1)
     ids = np.where(kept, np.arange(n), -1).astype(np.int16)[owner]
     return Canvas(
         np.ascontiguousarray(potential, np.float32),
         np.ascontiguousarray(ids),
         n,
-        rng.uniform(0.1, 0.3),
+        max(rng.uniform(0.1, 0.3), 3 / spacing),
         cell_km,
     )
 
@@ -115,23 +125,33 @@ def _blobs(rng, size, cover, cell_km, elongated):
         long = radius * np.sqrt(ratio) * np.exp(0.2 * rng.standard_normal())
         wide = radius / np.sqrt(ratio)
         angle = rng.uniform(0, np.pi) if common is None else common + 0.2 * rng.standard_normal()
-        reach = int(min(max(long, wide) * 1.5 + 2, SIZE // 2 - 1))
+        reach = int(min(max(long, wide) * 1.65 + 2, SIZE // 2 - 1))
         offset = np.arange(-reach, reach + 1)
-        dy, dx = offset[:, None] + rng.random(), offset[None, :] + rng.random()
-        along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
+        within = offset.astype(np.float32)
+        dy, dx = (
+            within[:, None] + rng.random(dtype=np.float32),
+            within[None, :] + rng.random(dtype=np.float32),
+        )
+        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        along, across = dx * c + dy * s, dy * c - dx * s
         if elongated:
-            across = across - rng.normal(0, 0.5) * wide * (along / long) ** 2 * 2
-        shape = np.hypot(along / long, across / wide)
+            across = across - np.float32(rng.normal(0, 1) * wide / long**2) * along**2
+        place = along * np.float32(1 / long) + 1j * across * np.float32(1 / wide)
+        shape = np.abs(place)
         if lobes:
-            around = np.arctan2(across, along)
-            turn = rng.uniform(0, 2 * np.pi, 4)
-            shape = shape * (1 + sum(lobes * np.cos(m * around + turn[m - 2]) for m in (2, 3, 4, 5)))
+            unit = place / np.maximum(shape, np.float32(1e-6))
+            turned, lobe = unit, np.zeros_like(shape)
+            for m in (2, 3, 4, 5):
+                turned = turned * unit
+                lobe += (turned * np.complex64(np.exp(1j * rng.uniform(0, 2 * np.pi)) * lobes / m)).real
+            shape = shape * (1 + lobe)
         centre = rng.integers(0, SIZE, 2)
         where = np.ix_((centre[0] + offset) % SIZE, (centre[1] + offset) % SIZE)
-        height = (1 - shape * shape).astype(np.float32)
-        above = height > potential[where]
-        potential[where] = np.where(above, height, potential[where])
-        ids[where] = np.where(above & (height > -0.3), k, ids[where])
+        height = 1 - shape * shape
+        now = potential[where]
+        above = height > now
+        potential[where] = np.where(above, height, now)
+        ids[where] = np.where(above & (height > -0.3), np.int16(k), ids[where])
     return Canvas(potential, ids, n, 0.0, cell_km)
 
 
@@ -177,6 +197,7 @@ class PatchLayer:
         if self.second is not None:  # the landscape itself evolves: amorphous aurora
             turn = 2 * np.pi * t / self.exchange_s
             potential = np.float32(np.cos(turn)) * potential + np.float32(np.sin(turn)) * self.second
+            potential = np.minimum(potential, canvas.cap)
         target = out if self.envelope is None else np.zeros_like(out)
         _simulate.add_patches(
             target,
@@ -293,13 +314,14 @@ def pulsating_layer(
     if kind == "amorphous":
         second = texture(rng, size_km / canvas.cell_km * 2.2, SIZE)
         exchange = log_uniform(rng, 40, 400)
-        ids = _jigsaw(rng, size_km / canvas.cell_km * log_uniform(rng, 1, 4))
+        ids, gap, _ = _jigsaw(rng, size_km / canvas.cell_km * log_uniform(rng, 1.5, 4))
         canvas = Canvas(
             canvas.potential,
-            np.ascontiguousarray(ids[0] % canvas.n, np.int16),
+            np.ascontiguousarray(ids % canvas.n, np.int16),
             canvas.n,
             canvas.base,
             canvas.cell_km,
+            _cap(gap, canvas.base, scale),
         )
     delay = _delay(rng, canvas, log_uniform(rng, 5, 80)) if chance(rng, 0.35) else None
     mapping = Mapping(rng, 1 / canvas.cell_km, SIZE, draw_drift(rng) if drift is None else drift)
@@ -331,6 +353,6 @@ def steady_layer(rng, duration_s, amplitude, size_km=None, cover=None, drift=Non
         canvas,
         mapping,
         series.astype(np.float32),
-        float(canvas.potential.std()) * log_uniform(rng, 0.25, 2.5),
+        float(canvas.potential.std()) * log_uniform(rng, 0.4, 4),
         envelope=region,
     )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pulsaurora.classes import CLASSES
+from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.simulation.draws import chance, choose, log_uniform
 from pulsaurora.simulation.scenes import NEEDS, SCENES, WEIGHTS
 
@@ -56,11 +57,13 @@ def draw_script(rng, start, n_minutes, heavens, against=0.12):
     return script
 
 
-def draw_start(rng):
-    """Draw a minute of a winter's night between 2005 and 2025."""
+def draw_start(rng, moonlit=0.4):
+    """Draw a minute of a winter's night between 2005 and 2025; a share is within days of full moon."""
+    full = chance(rng, moonlit)
     while True:
         day = np.datetime64("2005-01-01", "D") + int(rng.integers(0, 365 * 20))
-        if not 4 < int(str(day)[5:7]) < 9:
+        lit = sun_moon(np.array([day], "datetime64[us]"), 60.0, 0.0).moon_illumination[0]
+        if not 4 < int(str(day)[5:7]) < 9 and (lit > 0.6 or not full):
             return (day.astype("datetime64[m]") + int(rng.integers(0, 1440))).astype("datetime64[us]")
 
 

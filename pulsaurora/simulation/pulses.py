@@ -96,6 +96,5 @@ def _trains(rng, t, period):
 def _exposed(series):
     """Average over the exposure that begins at each sample."""
     n = int(EXPOSURE_S / STEP_S)
-    return np.ascontiguousarray(
-        uniform_filter1d(series, n, axis=-1, origin=-(n // 2), mode="nearest"), np.float32
-    )
+    mean = uniform_filter1d(series, n, axis=-1, origin=-(n // 2), mode="nearest")
+    return np.ascontiguousarray(np.maximum(mean, 0), np.float32)

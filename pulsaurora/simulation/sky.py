@@ -20,8 +20,8 @@ class Scene:
     Attributes
     ----------
     name : str
-    pulsating, aurora : list
-        Layers with ``add(view, t, out)``; counts at zenith.
+    pulsating, aurora, airglow : list
+        Layers with ``add(view, t, out)``; counts at zenith. Airglow is seen as aurora is, and is none.
     clouds : list
         Layers with ``at(view, t)``.
     dome : Dome or None
@@ -36,6 +36,7 @@ class Scene:
     name: str
     pulsating: list = field(default_factory=list)
     aurora: list = field(default_factory=list)
+    airglow: list = field(default_factory=list)
     clouds: list = field(default_factory=list)
     dome: Dome | None = None
     lights: list = field(default_factory=list)
@@ -81,6 +82,9 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         layer.add(camera, t, glow)
     where = scene.light or lighting.heavens.at(time)
     clear, cloudy = lighting.at(time, scene.light)
+    for layer in scene.airglow:
+        clear = clear.copy()
+        layer.add(camera, t, clear)
     slant = np.minimum(camera.path, 5.0) * camera.transmission
     beat *= slant
     glow *= slant

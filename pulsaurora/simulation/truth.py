@@ -5,6 +5,8 @@ Measured on blocks of 4x4 pixels above 15 degrees of elevation, within +-30 s:
 - pulsation is visible in a block when its swing exceeds 3 % of the block's light and 3 times the noise of a
   5x5-pixel area; the frame is pulsating when 1.5 % of the sky or more visibly pulsates;
 - aurora is visible in a block when it is 12 % of the rest of the light or more, and as much above the noise;
+  where it is so even over the sky that its share differs by less than 8 %, only when it is 60 % or more,
+  since nobody can tell faint even light from airglow;
 - viewing is bad when cloud hides over half of the sky and no aurora is visible through it, when it hides
   over 70 % and little aurora is visible, and when twilight or saturation drowns the sky.
 """
@@ -19,6 +21,7 @@ from pulsaurora.classes import BAD_VIEWING, NO_AURORA, OTHER_AURORA, PULSATING
 HALF_WINDOW = 10  # frames
 SWING_SHARE, NOISE_TIMES, PULSATING_SHARE = 0.03, 3.0, 0.015
 AURORA_SHARE, AURORA_SKY = 0.12, 0.03
+EVEN, EVEN_SHARE = 0.08, 0.6
 
 
 @dataclass
@@ -65,6 +68,8 @@ def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
     light = aurora + pulsation
     rest = np.maximum(total - light, 1.0)
     seen = (light > AURORA_SHARE * rest) & (light > NOISE_TIMES * noise)
+    low, high = np.percentile(light / np.maximum(total, 1.0), (10, 95), axis=1)
+    seen &= (light > EVEN_SHARE * rest) | (high - low > EVEN)[:, None]
     aurora_share = seen.mean(1)
     hidden = (opacity > 0.55).mean(1)
     drowned = (total > 60000).mean(1) > 0.5

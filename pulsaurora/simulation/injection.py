@@ -1,0 +1,117 @@
+"""Pulsating aurora added to real frames, to learn how faint and how small it may be and still be found.
+
+The light added is what the synthetic sky would give at the CCD, with the photon noise it would bring; the
+frames keep their own background, noise, lens and defects.
+"""
+
+import numpy as np
+
+from pulsaurora._core import _simulate
+from pulsaurora.problems import ContractError
+from pulsaurora.simulation.camera import draw_camera
+from pulsaurora.simulation.draws import Mapping
+from pulsaurora.simulation.patches import SIZE, PatchLayer, draw_canvas, pulsating_layer
+from pulsaurora.simulation.pulses import square_wave
+from pulsaurora.simulation.truth import judge
+
+_NOISE = 1.68, 380.0  # of the real frames at hand
+
+
+def find_lens(images):
+    """Find the sky's disc in frames: (row, column) of its centre and its radius, pixels.
+
+    The disc is what is brighter than halfway (in logarithm) between the frame's corners and its middle.
+    """
+    mean = np.asarray(images[:: max(len(images) // 20, 1)], np.float32).mean(0)
+    corners = np.median(np.concatenate([mean[:12, :12].ravel(), mean[-12:, -12:].ravel()]))
+    middle = np.median(mean[108:148, 108:148])
+    if not middle > corners + 20:
+        raise ContractError("no sky is seen in these frames: their middle is as dark as their corners")
+    lit = mean - corners > np.sqrt(max(middle - corners, 1.0) * 20)
+    rows, cols = np.nonzero(lit)
+    centre = (np.median(rows[(cols > 108) & (cols < 148)]), np.median(cols[(rows > 108) & (rows < 148)]))
+    return tuple(float(c) for c in centre), float(np.clip(np.sqrt(lit.sum() / np.pi), 90, 128))
+
+
+def inject_pulsation(
+    images,
+    times,
+    amplitude,
+    cover=0.2,
+    period_s=None,
+    kind="patchy_pulsating",
+    size_km=None,
+    seed=0,
+    lens=None,
+):
+    """Add pulsating patches to frames.
+
+    Parameters
+    ----------
+    images : ndarray of uint16, shape (n, 256, 256)
+    times : ndarray of datetime64, shape (n,)
+    amplitude : float, counts
+        What a typical pulse adds at the zenith.
+    cover : float, 0 to 1
+        Share of the emission layer that patches cover.
+    period_s : float, optional
+        A plain square wave of this period, all patches at their own phase; drawn and irregular if not given.
+    kind, size_km
+        As in pulsaurora.simulation.patches.pulsating_layer.
+    seed : int
+    lens : ((float, float), float), optional
+        Centre and radius of the sky's disc, pixels; found in the frames when not given.
+
+    Returns
+    -------
+    images : ndarray of uint16, shape (n, 256, 256)
+    visible_fraction : ndarray of float32, shape (n,)
+        Share of the sky above 15 degrees that visibly pulsates, as a person would see it.
+
+    Raises
+    ------
+    ContractError
+        If the images are not (n, 256, 256), or no sky is found in them.
+    """
+    images = np.asarray(images)
+    if images.ndim != 3 or images.shape[1:] != (256, 256) or len(images) != len(times):
+        raise ContractError(
+            f"images: found shape {images.shape} with {len(times)} times, expected (n, 256, 256) with n times"
+        )
+    rng = np.random.default_rng(seed)
+    centre, radius = lens or find_lens(images)
+    camera = draw_camera(rng, centre, radius, plain=True)
+    seconds = (times - times[0]) / np.timedelta64(1, "s")
+    duration = float(seconds[-1]) + 60
+    if period_s is None:
+        layer = pulsating_layer(rng, duration, amplitude, kind, size_km, cover, region=None)
+    else:
+        canvas = draw_canvas(rng, size_km or 60.0, cover)
+        wave = square_wave(canvas.n, duration + 180, period_s)
+        start = rng.integers(0, max(int(period_s * 4), 1), canvas.n)
+        wave = np.stack([np.roll(row, s) for row, s in zip(wave, start, strict=True)]) * np.float32(amplitude)
+        layer = PatchLayer(
+            canvas, Mapping(rng, 1 / canvas.cell_km, SIZE), wave, 0.3 * float(canvas.potential.std())
+        )
+    # The real lens darkens towards its edge; its own mean frame tells by how much.
+    out = np.empty_like(images, order="C")
+    pedestal = float(np.median(images[:, :8, :8]))
+    flat, offsets = np.ones((256, 256), np.float32), np.zeros(256, np.float32)
+    pulsation, total = [], []
+    for k, second in enumerate(seconds):
+        light = np.zeros(camera.index.size, np.float32)
+        layer.add(camera, float(second), light)
+        light *= np.minimum(camera.path, 5.0) * camera.transmission
+        added = np.zeros((256, 256), np.float32)
+        added.ravel()[camera.index] = light
+        noisy = np.empty((256, 256), np.uint16)
+        normal = rng.standard_normal((256, 256), dtype=np.float32)
+        # Above an offset of 30,000 so that noise may also take away.
+        _simulate.fill_counts(noisy, added, flat, normal * (added > 0), offsets, 30000.0, _NOISE[0], 0.0)
+        shifted = images[k].astype(np.int64) + noisy.astype(np.int64) - 30000
+        out[k] = np.where(images[k] == 65535, 65535, np.clip(shifted, 0, 65535))
+        pulsation.append(light[camera.sample])
+        total.append(out[k].ravel()[camera.index[camera.sample]] - np.float32(pedestal))
+    nothing = np.zeros((len(out), camera.sample.size), np.float32)
+    truth = judge(np.stack(pulsation), nothing, np.stack(total), nothing, *_NOISE, np.zeros(len(out)))
+    return out, truth.pulsating_fraction

@@ -1,0 +1,156 @@
+"""The kernels of the synthetic sky against plain loops."""
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulsaurora._core import _simulate
+
+N = 60
+
+
+def rng_arrays(seed, *shapes):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(0, 1, shape).astype(np.float32) for shape in shapes]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_textures_are_sampled_between_their_cells_and_repeat(seed):
+    x, y, texture = rng_arrays(seed, N, N, (16, 16))
+    mapping = np.array([3.0, -1.5, 20.25, 0.5, 2.0, -7.5], np.float32)
+    out = np.ones(N, np.float32)
+    _simulate.add_texture(out, x * 10, y * 10, texture, mapping, 2.0)
+    for k in range(N):
+        u = 3.0 * x[k] * 10 - 1.5 * y[k] * 10 + 20.25
+        v = 0.5 * x[k] * 10 + 2.0 * y[k] * 10 - 7.5
+        assert out[k] == pytest.approx(1 + 2 * naive.sampled_texture(texture, u, v), abs=2e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_patches_shine_inside_their_outline_only(seed):
+    x, y, potential = rng_arrays(seed, N, N, (32, 32))
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(-1, 3, (32, 32)).astype(np.int16)
+    series = rng.uniform(0, 100, (3, 8)).astype(np.float32)
+    threshold = np.array([0.0, 0.2, -0.3], np.float32)
+    mapping = np.array([1, 0, 0, 0, 1, 0], np.float32)
+    out = np.zeros(N, np.float32)
+    x, y = x * 10, y * 10
+    none = np.zeros((32, 32), np.float32)
+    _simulate.add_patches(
+        out, x, y, np.zeros(N, np.float32), potential, ids, none, mapping, series, 5.0, threshold, 0.4, 0.0
+    )
+    expected = [
+        naive.patch_light(potential, ids, series, a, b, 5, threshold, 0.4) for a, b in zip(x, y, strict=True)
+    ]
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_a_straight_arc_is_gaussian_across():
+    y = np.linspace(-300, 300, N).astype(np.float32)
+    x = np.zeros(N, np.float32)
+    out = np.zeros(N, np.float32)
+    one, field = np.ones(1, np.float32), np.zeros((2, 2), np.float32)
+    _simulate.add_arcs(
+        out,
+        x,
+        y,
+        one,
+        one,
+        0.0,
+        0.0,
+        field,
+        field,
+        np.zeros(6, np.float32),
+        0.0,
+        1.0,
+        0.0,
+        20 * one,
+        60 * one,
+        15 * one,
+        np.zeros((1, 8), np.float32),
+        np.full((1, 8), 500, np.float32),
+        -10.0,
+        0.3,
+    )
+    expected = [naive.arc_light(0, b, 20, 60, 15, 500) for b in y]
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_rays_converge_where_the_field_line_points():
+    """A thin field line through (0, 0) is a point seen from the magnetic zenith, a line elsewhere."""
+    x, y = (
+        a.ravel().astype(np.float32) for a in np.meshgrid(np.arange(-80, 81, 2.0), np.arange(-80, 81, 2.0))
+    )
+    stretch = np.linspace(1, 2, 6).astype(np.float32)
+    light = np.zeros((1, 1024), np.float32)
+    light[0, 512] = 1.0  # the foot lies at s = 0
+
+    def spread(foot_north):
+        out = np.zeros(x.size, np.float32)
+        field, one = np.zeros((2, 2), np.float32), np.ones(1, np.float32)
+        _simulate.add_arcs(
+            out,
+            x,
+            y,
+            stretch,
+            np.full(6, 1 / 6, np.float32),
+            0.0,
+            25.0,
+            field,
+            field,
+            np.zeros(6, np.float32),
+            0.0,
+            1.0,
+            0.0,
+            foot_north * one,
+            4 * one,
+            4 * one,
+            np.zeros((1, 1024), np.float32),
+            light,
+            -1536.0,
+            1 / 3,
+        )
+        return np.sqrt((out * (y - (out * y).sum() / out.sum()) ** 2).sum() / out.sum())
+
+    assert spread(-25.0) < 5 < spread(20.0)
+
+
+@given(st.floats(1, 60000), st.floats(0.5, 3), st.floats(50, 1000))
+def test_noise_follows_its_law(light, slope, read):
+    rng = np.random.default_rng(1)
+    signal = np.full((256, 256), light, np.float32)
+    flat, zero = np.ones((256, 256), np.float32), np.zeros(256, np.float32)
+    counts = np.empty((256, 256), np.uint16)
+    normal = rng.standard_normal((256, 256), dtype=np.float32)
+    _simulate.fill_counts(counts, signal, flat, normal, zero, 2500.0, slope, read)
+    expected = slope * light + read + 1 / 12
+    assert counts.var() == pytest.approx(expected, rel=0.03)
+    assert counts.mean() == pytest.approx(2500 + light, abs=4 * np.sqrt(expected) / 256)
+
+
+def test_what_is_too_bright_saturates():
+    counts = np.empty((256, 256), np.uint16)
+    signal = np.full((256, 256), 1e6, np.float32)
+    flat, zero = np.ones((256, 256), np.float32), np.zeros(256, np.float32)
+    _simulate.fill_counts(counts, signal, flat, np.zeros_like(flat), zero, 2500.0, 1.68, 380.0)
+    assert (counts == 65535).all()
+
+
+def test_a_point_keeps_its_light():
+    image = np.zeros((64, 64), np.float32)
+    place = np.array([30.3], np.float32), np.array([20.8], np.float32)
+    _simulate.add_points(image, *place, np.array([1000], np.float32), 1.0)
+    assert image.sum() == pytest.approx(1000, rel=0.01)
+    rows, cols = np.mgrid[:64, :64]
+    assert (image * rows).sum() / image.sum() == pytest.approx(30.3, abs=0.01)
+    assert (image * cols).sum() / image.sum() == pytest.approx(20.8, abs=0.01)
+
+
+def test_points_at_and_beyond_the_border_stay_inside():
+    image = np.zeros((32, 32), np.float32)
+    place = np.array([-3, 31.6, 1e6, -1e6, 5], np.float32)
+    _simulate.add_points(image, place, place[::-1].copy(), np.full(5, 100, np.float32), 20.0)
+    assert np.isfinite(image).all()

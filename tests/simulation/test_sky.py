@@ -1,0 +1,197 @@
+import numpy as np
+import pytest
+
+from pulsaurora.simulation.aurora import Diffuse
+from pulsaurora.simulation.camera import draw_camera
+from pulsaurora.simulation.draws import Mapping, texture
+from pulsaurora.simulation.lighting import DARK_SKY, Heavens, Lighting, SunMoon
+from pulsaurora.simulation.patches import SIZE, PatchLayer, draw_canvas
+from pulsaurora.simulation.pulses import pulse_series, square_wave
+from pulsaurora.simulation.sky import Scene, render
+from pulsaurora.simulation.truth import judge
+
+NIGHT = np.datetime64("2015-01-20T08:00", "us")
+
+
+@pytest.fixture(scope="module")
+def camera():
+    return draw_camera(np.random.default_rng(4))
+
+
+@pytest.fixture(scope="module")
+def lighting(camera):
+    return Lighting(np.random.default_rng(5), camera, Heavens(NIGHT, 60, 60.0, -110.0))
+
+
+def test_projection_leads_back_to_the_pixel(camera):
+    row, col = camera.project(camera.elevation, camera.azimuth)
+    assert np.abs(row - camera.rows).max() < 0.05
+    assert np.abs(col - camera.cols).max() < 0.05
+
+
+def test_the_zenith_sees_what_is_overhead(camera):
+    top = camera.elevation.argmax()
+    assert np.hypot(camera.east_km[top], camera.north_km[top]) < 3
+    ten = np.abs(camera.elevation - 10).argmin()
+    # 110 km up at 10 degrees of elevation over a round earth
+    assert np.hypot(camera.east_km[ten], camera.north_km[ten]) == pytest.approx(480, abs=25)
+
+
+def test_two_exposures_differ_by_the_noise_law(camera):
+    rng = np.random.default_rng(0)
+    signal = np.zeros((256, 256), np.float32)
+    signal[:, 128:] = 5000
+    first, second = (camera.expose(signal, rng).astype(float) for _ in range(2))
+    measured = [np.var((first - second)[:, half]) / 2 for half in (slice(5, 120), slice(135, 250))]
+    expected = [camera.read_variance, camera.read_variance + 5000 * camera.noise_slope]
+    good = camera.row_noise**2 + np.array(expected) + (5000 * np.array([0, 1]) * camera.exposure_jitter) ** 2
+    defects = sum(len(d[0]) for d in camera.defects)
+    assert measured[1] == pytest.approx(good[1], rel=0.05)
+    if not defects:
+        assert measured[0] == pytest.approx(good[0], rel=0.05)
+
+
+@pytest.mark.parametrize("period_s", [9.0, 15.0, 24.0])
+def test_a_square_wave_patch_shows_its_period(camera, lighting, period_s):
+    """Known truth: one patch over the whole sky, on for half of each period."""
+    rng = np.random.default_rng(1)
+    canvas = draw_canvas(rng, 100, 0.5, "noise")
+    canvas.potential[:] = 1.0
+    canvas.ids[:] = 0
+    canvas.base = 0.0
+    wave = square_wave(canvas.n, 300, period_s) * np.float32(1000)
+    layer = PatchLayer(canvas, Mapping(rng, 1 / canvas.cell_km, SIZE), wave, 0.1, margin_s=0.0)
+    scene = Scene("test", pulsating=[layer])
+    at = np.argmax(camera.through[camera.sample])
+    t = np.arange(0, 240, 3.0)
+    moments = NIGHT + (t * 1e6).astype("timedelta64[us]")
+    series = np.array(
+        [
+            render(scene, camera, lighting, None, s, time, rng).pulsation[at]
+            for s, time in zip(t, moments, strict=True)
+        ]
+    )
+    power = np.abs(np.fft.rfft(series - series.mean(), 4096))
+    frequency = np.fft.rfftfreq(4096, 3.0)
+    assert 1 / frequency[power.argmax()] == pytest.approx(period_s, rel=0.03)
+    assert series.max() > 500 > 10 > series.min()
+
+
+def test_pulses_last_several_seconds_and_are_not_negative():
+    on = []
+    for seed in range(40):
+        series, period = pulse_series(np.random.default_rng(seed), 5, 300)
+        assert series.shape[0] == 5
+        assert np.isfinite(series).all()
+        assert (series >= 0).all()
+        assert 2 <= period <= 40
+        lit = series[0] > 0.5 * (series[0].max() + series[0].min())
+        on.append(lit.mean() * period)
+    assert 1 < np.median(on) < 15
+
+
+def test_drift_moves_patches_the_way_it_says():
+    rng = np.random.default_rng(3)
+    mapping = Mapping(rng, 0.5, 64, velocity=(0.4, -0.1))
+    a, b = mapping.at(0.0), mapping.at(100.0)
+    # What was at (10, 20) km is at (50, 10) km after 100 s.
+    before = (a[0] * 10 + a[1] * 20 + a[2], a[3] * 10 + a[4] * 20 + a[5])
+    after = (b[0] * 50 + b[1] * 10 + b[2], b[3] * 50 + b[4] * 10 + b[5])
+    for p, q in zip(before, after, strict=True):
+        assert (p - q + 32) % 64 == pytest.approx(32, abs=1e-3)
+
+
+def test_textures_have_zero_mean_and_unit_variance_and_repeat():
+    field = texture(np.random.default_rng(0), 20, 128)
+    assert abs(field.mean()) < 1e-4
+    assert field.std() == pytest.approx(1, abs=1e-3)
+    step = np.abs(np.diff(field, axis=0)).mean()
+    assert np.abs(field[0] - field[-1]).mean() < 2 * step
+
+
+def test_a_full_moon_outshines_the_dark_sky_by_what_was_measured(camera, lighting):
+    dark, _ = lighting.at(NIGHT, SunMoon(-40, 0, -30, 0, 1.0))
+    moonlit, deck = lighting.at(NIGHT, SunMoon(-40, 0, 60, 180, 1.0))
+    north = (np.abs(camera.elevation - 60) < 5) & (np.abs((camera.azimuth + 180) % 360 - 180) < 20)
+    ratio = np.median(moonlit[north]) / np.median(dark[north])
+    assert 6 < ratio < 40  # Krisciunas and Schaefer: some 3 magnitudes
+    assert np.median(deck) > np.median(moonlit[north])
+
+
+def test_twilight_darkens_as_the_sun_sinks(camera, lighting):
+    levels = [
+        float(np.median(lighting.at(NIGHT, SunMoon(sun, 270, -30, 0, 0.5))[0]))
+        for sun in (-6, -9, -12, -15, -18, -30)
+    ]
+    assert levels == sorted(levels, reverse=True)
+    assert levels[0] > 60000
+    assert levels[-1] < 5 * DARK_SKY
+
+
+def test_azimuth_agrees_with_astropy():
+    coordinates = pytest.importorskip("astropy.coordinates")
+    from astropy import units
+    from astropy.time import Time
+
+    heavens = Heavens("2014-03-10T06:00", 30, 56.38, -94.64)
+    seen = heavens.at(np.datetime64("2014-03-10T06:10:30"))
+    time = Time("2014-03-10T06:10:30")
+    place = coordinates.EarthLocation(lat=56.38 * units.deg, lon=-94.64 * units.deg)
+    frame = coordinates.AltAz(obstime=time, location=place)
+    for body in ("sun", "moon"):
+        there = coordinates.get_body(body, time, place).transform_to(frame)
+        assert getattr(seen, f"{body}_azimuth") == pytest.approx(there.az.deg, abs=0.3)
+        assert getattr(seen, f"{body}_elevation") == pytest.approx(there.alt.deg, abs=0.1)
+
+
+def test_diffuse_light_does_not_pulsate(camera):
+    layer = Diffuse(np.random.default_rng(2), 1000, torches=False)
+    frames = []
+    for t in (0.0, 3.0):
+        out = np.zeros(camera.index.size, np.float32)
+        layer.add(camera, t, out)
+        frames.append(out)
+    assert frames[0].max() > 300
+    assert np.abs(frames[1] - frames[0]).mean() < 0.05 * frames[0].mean()
+
+
+class TestJudgement:
+    """Each row of what a person would say, worked by hand on a sky of 100 blocks over 41 frames."""
+
+    def ask(self, pulsation=0.0, aurora=0.0, rest=1000.0, opacity=0.0, dawn=0.0, share=1.0):
+        on = (np.arange(41) // 3 % 2)[:, None].astype(float)
+        blocks = (np.arange(100) < 100 * share)[None, :]
+        p = (pulsation * on * blocks).astype(np.float32)
+        a = np.full((41, 100), aurora, np.float32)
+        total = p + a + np.float32(rest)
+        hidden = np.full((41, 100), opacity, np.float32)
+        return judge(p, a, total, hidden, 1.68, 380.0, np.full(41, dawn)).label[20]
+
+    def test_nothing_is_no_aurora(self):
+        assert self.ask() == 1
+
+    def test_steady_light_is_other_aurora(self):
+        assert self.ask(aurora=800) == 2
+
+    def test_faint_even_light_is_not_told_from_airglow(self):
+        assert self.ask(aurora=400) == 1
+
+    def test_beating_light_is_pulsating(self):
+        assert self.ask(pulsation=200) == 3
+
+    def test_beating_light_too_faint_to_see_is_not(self):
+        assert self.ask(pulsation=10, aurora=0) == 1
+        assert self.ask(pulsation=10, aurora=800) == 2
+
+    def test_one_hundredth_of_the_sky_is_not_enough_and_two_are(self):
+        assert self.ask(pulsation=500, share=0.01) == 1
+        assert self.ask(pulsation=500, share=0.02) == 3
+
+    def test_overcast_is_bad_viewing(self):
+        assert self.ask(opacity=1.0) == 0
+
+    def test_pulsation_behind_thin_cloud_is_still_pulsating(self):
+        assert self.ask(pulsation=300, opacity=0.4) == 3
+
+    def test_bright_twilight_is_bad_viewing(self):
+        assert self.ask(dawn=40, rest=20000) == 0
