@@ -30,17 +30,17 @@ def command(
 
     n_files = n_frames = 0
     for name, start, n_minutes, stream in simulate_nights(seed, nights, minutes, site):
-        counted = []
+        n_night = 0
+        with log.progress(f"simulating {name} of {nights}", total=n_minutes) as advance:
 
-        def count(stream=stream, counted=counted):
-            for minute in stream:
-                counted.append(len(minute.times))
-                yield minute
+            def counted(stream=stream, advance=advance):
+                nonlocal n_night
+                for minute in stream:
+                    n_night += len(minute.times)
+                    yield minute
+                    advance()
 
-        paths = write_stream0(out, count())
-        n_files += len(paths)
-        n_frames += sum(counted)
-        print(f"{name}, {start} UT: {n_minutes} minutes, {sum(counted)} frames")
-    log.finish_progress()
+            n_files += len(write_stream0(out, counted()))
+        n_frames += n_night
+        print(f"{name}, {start.astype('datetime64[m]')} UT: {n_minutes} minutes, {n_night} frames")
     print(f"{n_frames} frames in {n_files} files under {out}")
-    return 0

@@ -40,3 +40,28 @@ def build_scene(name, rng, duration_s, background):
         )
         scene.airglow.append(ripples)
     return scene
+
+
+def markdown():
+    """Return docs/simulation.md: what is simulated, from the same table that draws it."""
+    lines = [
+        "# The synthetic sky",
+        "",
+        "`pulsaurora simulate` writes nights of it as stream0 files, with the truth of every frame beside",
+        "them; `pulsaurora.simulation.night.simulate_minutes` gives them to Python. Nothing real is in it:",
+        "lens, horizon, CCD, site, weather and aurora are drawn anew from a seed, and the same seed gives the",
+        "same bytes. Each module of `pulsaurora/simulation/` names the papers it follows.",
+        "",
+        "The truth of a frame is what a person who watches the film would say, judged from the noise-free",
+        "light (`truth.py`): aurora too faint, too small or too well hidden to be seen does not count. The",
+        "class below is what a scene usually is. `needs` is where sun and moon stand for it.",
+        "",
+        "This page is made by `python -m pulsaurora.simulation > docs/simulation.md`.",
+        "",
+        "| scene | class | what it shows | needs |",
+        "|---|---|---|---|",
+    ]
+    for name, label in SCENES.items():
+        about = BUILDERS[name].__doc__.strip().splitlines()[0]
+        lines.append(f"| `{name}` | {label} | {about} | {NEEDS[name]} |")
+    return "\n".join(lines) + "\n"

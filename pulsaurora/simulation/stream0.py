@@ -42,9 +42,12 @@ def write_stream0(out, minutes):
         _write_whole(path, _gzip(_minute_bytes(minute)))
         paths.append(path)
         name = f"{moment:%Y%m%d}_{device}_truth.csv"
-        truths.setdefault(name, []).append(minute)
+        # Rows, not minutes: a night of images would not fit in memory.
+        truths.setdefault(name, [",".join([*TRUTH_COLUMNS, *minute.truth]) + "\n"]).append(
+            _truth_rows(minute)
+        )
     for name, parts in truths.items():
-        _write_whole(out / "truth" / name, _truth_csv(parts).encode())
+        _write_whole(out / "truth" / name, "".join(parts).encode())
     return paths
 
 
@@ -107,22 +110,19 @@ def _minute_bytes(minute):
     return bytes(out)
 
 
-def _truth_csv(minutes):
+def _truth_rows(minute):
     text = io.StringIO()
-    more = list(minutes[0].truth)
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([*TRUTH_COLUMNS, *more])
-    for minute in minutes:
-        for k in range(len(minute.times)):
-            label = int(minute.labels[k])
-            rows.writerow(
-                [
-                    f"{minute.times[k].item():%Y-%m-%dT%H:%M:%S.%fZ}",
-                    label,
-                    CLASSES[label],
-                    minute.scenes[k],
-                    f"{minute.pulsating_fraction[k]:.5f}",
-                    *(f"{minute.truth[name][k]:.5g}" for name in more),
-                ]
-            )
+    for k, time in enumerate(minute.times):
+        label = int(minute.labels[k])
+        rows.writerow(
+            [
+                f"{time.item():%Y-%m-%dT%H:%M:%S.%fZ}",
+                label,
+                CLASSES[label],
+                minute.scenes[k],
+                f"{minute.pulsating_fraction[k]:.5f}",
+                *(f"{values[k]:.5g}" for values in minute.truth.values()),
+            ]
+        )
     return text.getvalue()

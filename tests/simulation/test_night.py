@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from pulsaurora.classes import CLASSES
 from pulsaurora.problems import UsageError
+from pulsaurora.simulation.injection import inject_pulsation
 from pulsaurora.simulation.night import SCENES, simulate_minutes
+from pulsaurora.simulation.scenes import markdown
 
 START = "2015-01-20T08:00"
 
@@ -60,3 +64,43 @@ def test_scenes_are_mostly_called_what_they_are(label):
 def test_an_unknown_scene_is_refused_by_name():
     with pytest.raises(UsageError, match="no scene is called 'aurorra'"):
         next(simulate_minutes(1, START, 1, script=[("aurorra", 1)]))
+
+
+def test_the_page_about_scenes_is_what_the_table_says():
+    page = Path(__file__).resolve().parents[2] / "docs" / "simulation.md"
+    assert page.read_text(encoding="utf-8") == markdown()
+
+
+def test_gaps_leave_no_frame_and_no_empty_minute():
+    minutes = list(simulate_minutes(2, START, 4, script=[("clear_dark", 4)], gaps=[(0.5, 2.5)]))
+    times = np.concatenate([m.times for m in minutes])
+    assert [len(m.times) for m in minutes] == [10, 10, 20]
+    assert np.diff(times).max() / np.timedelta64(1, "s") == pytest.approx(123, abs=0.1)
+
+
+def test_labels_switch_halfway_through_a_fade():
+    script = [("overcast", 2), ("pulsating_bright", 2)]
+    minutes = list(simulate_minutes(8, START, 4, script=script))
+    scenes = np.concatenate([m.scenes for m in minutes])
+    fading = np.concatenate([m.truth["fading"] for m in minutes])
+    labels = np.concatenate([m.labels for m in minutes])
+    assert list(dict.fromkeys(scenes)) == ["overcast", "pulsating_bright"]
+    change = int((scenes == "overcast").sum())
+    assert abs(change - 40) <= 1
+    assert fading[change - 1] > 0.2
+    assert fading[0] == fading[-1] == 0
+    assert set(labels[:change]) == {0}
+    assert set(labels[change:]) == {3}
+
+
+def test_pulsation_can_be_put_into_frames():
+    images = np.concatenate([m.images for m in simulate_minutes(12, START, 2, script=[("overcast", 2)])])
+    times = np.datetime64(START, "us") + np.arange(len(images)) * np.timedelta64(3_000_000, "us")
+    same, nothing = inject_pulsation(images, times, 0.0, period_s=12)
+    assert np.array_equal(same, images)
+    assert nothing.max() == 0
+    lit, visible = inject_pulsation(images, times, 3000.0, cover=0.4, period_s=12)
+    assert visible.min() > 0.1
+    added = lit.astype(int) - images
+    assert 1000 < added.max() < 20000
+    assert added.min() > -400
