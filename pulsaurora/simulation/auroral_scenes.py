@@ -82,7 +82,7 @@ def pulsating_few(scene, rng, duration, background):
         contrast=(0.15, 2.5),
         diffuse=0.4,
         kind="patchy_pulsating",
-        cover=log_uniform(rng, 0.02, 0.1),
+        cover=log_uniform(rng, 0.05, 0.15),
         region=None,
     )
 

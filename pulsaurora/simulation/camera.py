@@ -238,7 +238,7 @@ def _stray(rng, rho, angle, plain):
     """Return light scattered in the optics, as a share of the sky's mean: past the edge, and rings."""
     if plain and chance(rng, 0.7):
         return np.zeros_like(rho, dtype=np.float32)
-    halo = rng.uniform(0.02, 0.12) * np.exp(-np.maximum(rho - 1, 0) / rng.uniform(0.1, 0.5))
+    halo = rng.uniform(0.02, 0.2) * np.exp(-np.maximum(rho - 1, 0) / rng.uniform(0.1, 0.5))
     rings = np.zeros_like(rho)
     for _ in range(rng.integers(0, 4)):
         where, width = rng.uniform(0.98, 1.12), rng.uniform(0.004, 0.012)

@@ -66,7 +66,9 @@ class Cloud:
         self.cover = Wander(rng, 1.3 if closed else cover, rng.uniform(0, 0.05), 120, 900)
         self.relief = log_uniform(rng, 3e-4, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
         self.bright = log_uniform(rng, 0.3, 1.3)
-        self.limb = rng.uniform(0, 1)  # 1 is the standard overcast sky, a third as bright at the horizon
+        self.limb = (
+            0.0 if chance(rng, 0.4) else rng.uniform(0, 1)
+        )  # 1 is the standard overcast sky, a third as bright at the horizon
 
     def at(self, view, t):
         """Return (opacity, brightness): 0 to 1, and what to multiply white cloud's light by; (n_pixels,)."""

@@ -119,7 +119,7 @@ class Lighting:
         self.galaxy_width = np.radians(rng.uniform(6, 14))
         self.haze = log_uniform(rng, 1, 40)  # how wide the moon's glow is in cloud, degrees
         self.dull = log_uniform(rng, 0.15, 1.0)  # cloud by night without lights, over the airglow
-        self.deck, self.hazy = log_uniform(rng, 40, 200), log_uniform(rng, 0.15, 3)
+        self.deck, self.hazy = log_uniform(rng, 40, 200), log_uniform(rng, 0.2, 4)
         self._key = {}
 
     def at(self, time, sun_moon=None):

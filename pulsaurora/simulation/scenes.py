@@ -49,7 +49,7 @@ def markdown():
         "",
         "`pulsaurora simulate` writes nights of it as stream0 files, with the truth of every frame beside",
         "them; `pulsaurora.simulation.night.simulate_minutes` gives them to Python. Nothing real is in it:",
-        "lens, horizon, CCD, site, weather and aurora are drawn anew from a seed, and the same seed gives the",
+        "lens, horizon, CCD, site, weather and aurora are drawn from a seed, and the same seed gives the",
         "same bytes. Each module of `pulsaurora/simulation/` names the papers it follows.",
         "",
         "The truth of a frame is what a person who watches the film would say, judged from the noise-free",

@@ -2,8 +2,8 @@
 
 Measured on blocks of 4x4 pixels above 15 degrees of elevation, within +-30 s:
 
-- pulsation is visible in a block when its swing exceeds 3 % of the block's light and 3 times the noise of a
-  5x5-pixel area; the frame is pulsating when 1.5 % of the sky or more visibly pulsates;
+- pulsation is visible in a block when its swing exceeds 4 % of the block's light and 3 times the noise of a
+  5x5-pixel area; the frame is pulsating when 2 % of the sky or more visibly pulsates;
 - aurora is visible in a block when it is 12 % of the rest of the light or more, and as much above the noise;
   where it is so even over the sky that its share differs by less than 8 %, only when it is 60 % or more,
   since nobody can tell faint even light from airglow;
@@ -19,7 +19,7 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from pulsaurora.classes import BAD_VIEWING, NO_AURORA, OTHER_AURORA, PULSATING
 
 HALF_WINDOW = 10  # frames
-SWING_SHARE, NOISE_TIMES, PULSATING_SHARE = 0.03, 3.0, 0.015
+SWING_SHARE, NOISE_TIMES, PULSATING_SHARE = 0.04, 3.0, 0.02
 AURORA_SHARE, AURORA_SKY = 0.12, 0.03
 EVEN, EVEN_SHARE = 0.08, 0.6
 
