@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 
 
 def a_minute(name, n_bytes=60_000):
@@ -49,3 +50,16 @@ def files_in(folder):
     return {
         p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
     }
+
+
+def workbook(path, rows, header=("Date", "camera", "Start time", "End time", "Classification")):
+    """A workbook of labels in one of the layouts that people use."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "themis"
+    sheet.append(header)
+    for date, site in rows:
+        sheet.append([date, site, "05:00:00", "05:10:00", "p"])
+    book.save(path)
+    return path

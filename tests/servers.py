@@ -385,5 +385,5 @@ class RsyncArchive:
         return [asked for asked in self.log if asked.name == name]
 
     def close(self):
-        self._process.terminate()
+        self._process.kill()
         self._process.wait()

@@ -6,13 +6,16 @@ what is whole is not fetched again, and what is half there is resumed.
 
 import contextlib
 import csv
+import logging
 from collections import defaultdict
 from pathlib import Path
 
 from pulsaurora.archive.files import whole_file
 from pulsaurora.archive.transfer.names import parse_base, parse_date, parse_site, shown
-from pulsaurora.archive.transfer.run import PAUSES_S, Listing, run
+from pulsaurora.archive.transfer.run import PAUSES_S, run
+from pulsaurora.archive.transfer.tally import NightCount
 from pulsaurora.archive.wanted import (
+    NO_WAVELENGTH,
     WAVELENGTHS,
     Catalogue,
     FrameFinder,
@@ -22,9 +25,11 @@ from pulsaurora.archive.wanted import (
 )
 from pulsaurora.problems import Problem, UnreadableFileError, UsageError
 
+_log = logging.getLogger(__name__)
+
 TRANSPORTS = ("auto", "rsync", "https", "http", "ftp")
 MAX_PFRR_CONNECTIONS = 25  # the server fails at 50
-CONNECTIONS = {"themis": 6, "skymap": 4, "pfrr": 12}
+CONNECTIONS = {"themis": 6, "skymap": 4, "pfrr": 12, "rsync": 3}  # a daemon counts them, and one is fast
 PROBLEMS_NAME = "download_problems.csv"
 
 _CALGARY = "data.phys.ucalgary.ca/"
@@ -90,13 +95,12 @@ def download_themis(
     for site, date in nights:
         by_date[parse_date(date)].add(None if site is None else parse_site(site))
     catalogue = Catalogue()
-    listings = []
+    listings, names = [], []
     for date in sorted(by_date):
         sites = None if None in by_date[date] else frozenset(by_date[date])
-        finder = FrameFinder(catalogue, date, sites, out, training, all_products, expected)
-        named = f"{next(iter(sites))}/{date}" if sites and len(sites) == 1 else f"{date}"
-        listings.append(Listing(named, finder.find))
-    return _download("themis", listings, out, base, transport, **how)
+        listings.append(FrameFinder(catalogue, date, sites, out, training, all_products).listing())
+        names += [(f"{site}/{date}",) for site in sorted(sites or ())]
+    return _download("themis", listings, out, base, transport, names, expected, **how)
 
 
 def download_skymaps(nights, out, base=None, transport="auto", training=False, **how):
@@ -110,7 +114,7 @@ def download_skymaps(nights, out, base=None, transport="auto", training=False, *
         by_site[parse_site(site)].add(parse_date(date))
     catalogue = Catalogue()
     listings = [
-        Listing(f"{site} skymaps", SkymapFinder(catalogue, site, dates, out, training).find)
+        SkymapFinder(catalogue, site, dates, out, training).listing()
         for site, dates in sorted(by_site.items())
     ]
     return _download("skymap", listings, out, base, transport, **how)
@@ -134,14 +138,14 @@ def download_pfrr(dates, out, wavelengths=WAVELENGTHS, base=None, transport="aut
     Downloaded
     """
     wavelengths = parse_wavelengths(wavelengths)
-    catalogue = Catalogue()
-    listings = [
-        Listing(f"{date}", PfrrFinder(catalogue, date, wavelengths, out, expected).find)
-        for date in sorted({parse_date(date) for date in dates})
-    ]
     if not 1 <= how.get("connections", 1) <= MAX_PFRR_CONNECTIONS:
         raise UsageError(f"the PFRR archive takes 1 to {MAX_PFRR_CONNECTIONS} connections")
-    return _download("pfrr", listings, out, base, transport, **how)
+    dates = sorted({parse_date(date) for date in dates})
+    catalogue = Catalogue()
+    listings = [PfrrFinder(catalogue, date, wavelengths, out).listing() for date in dates]
+    # Where images name no wavelength they stand for all.
+    names = [(f"{date}-{w}", f"{date}-{NO_WAVELENGTH}") for date in dates for w in wavelengths]
+    return _download("pfrr", listings, out, base, transport, names, expected, **how)
 
 
 def choose_base(archive, base=None, transport="auto"):
@@ -197,6 +201,8 @@ def _download(
     out,
     base,
     transport,
+    names=(),
+    expected=False,
     connections=None,
     pauses_s=PAUSES_S,
     timeout_s=60.0,
@@ -206,11 +212,29 @@ def _download(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, expected the folder that the files go to")
-    opener = session_opener(choose_base(archive, base, transport), timeout_s)
-    result = run(opener, listings, connections or CONNECTIONS[archive], pauses_s, dry_run, watch)
+    base = choose_base(archive, base, transport)
+    if connections is None:
+        connections = CONNECTIONS["rsync" if base.scheme == "rsync" else archive]
+    result = run(session_opener(base, timeout_s), listings, connections, pauses_s, dry_run, watch)
+    _note_missing(result, names, expected)
     if not dry_run:
         _write_problems(out / PROBLEMS_NAME, result.problems)
     return result
+
+
+def _note_missing(result, names, expected):
+    """Count nights of which nothing was found, under any of their names, as failed if they were expected."""
+    found = {night.name for night in result.nights}
+    for name in names:
+        if not found.isdisjoint(name):
+            continue
+        if expected:
+            result.nights.append(NightCount(name[0], n_failed=1))
+            result.problems.append(Problem(name[0], "is not in the archive"))
+        else:
+            _log.info("%s: is not in the archive", name[0])
+    result.nights.sort(key=lambda night: night.name)
+    result.problems.sort(key=lambda problem: problem.path)
 
 
 def _write_problems(path, problems):

@@ -7,11 +7,14 @@ names is used only if it has the form of the archive's own names.
 import logging
 import re
 import threading
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 from pulsaurora.archive.layout import parse_frame_name
 from pulsaurora.archive.transfer.names import is_safe, parse_date, shown
 from pulsaurora.archive.transfer.remote import NoListingError, NotThereError, RefusedError, RemoteFile
+from pulsaurora.archive.transfer.run import Found, Listing
 from pulsaurora.problems import UsageError
 
 _log = logging.getLogger(__name__)
@@ -39,7 +42,9 @@ class Catalogue:
         self._names = {}
 
     def has(self, session, *steps):
-        """Tell whether the listings name a folder; True as well where none of them can be read."""
+        """Tell whether the listings name a folder; True as well where they cannot tell better than it can."""
+        if session.knows_missing:
+            return True
         seen = False
         for depth, step in enumerate(steps):
             names = self._list(session, "/".join(steps[:depth]), seen)
@@ -80,76 +85,92 @@ class FrameFinder:
         Lay files out as OUT/SITE/YYYY-MM-DD/utHH instead of OUT/YYYY/MM/DD/SITE_IMAGER/utHH.
     all_products : bool
         Also what is no full frame.
-    expected : bool
-        Whether a night that is not there is a failure.
     """
 
-    def __init__(self, catalogue, date, sites, out, training=False, all_products=False, expected=True):
+    def __init__(self, catalogue, date, sites, out, training=False, all_products=False):
         self.catalogue, self.date, self.sites = catalogue, date, sites
-        self.out, self.training, self.all_products, self.expected = (
-            Path(out),
-            training,
-            all_products,
-            expected,
-        )
+        self.out, self.training, self.all_products = Path(out), training, all_products
+        self.day = f"{date:%Y/%m/%d}"
+
+    def listing(self):
+        """The question to begin with."""
+        nights = [self._night(site) for site in sorted(self.sites)] if self.sites else [f"{self.date}"]
+        return Listing(tuple(nights), self.find)
 
     def find(self, session):
-        steps = (f"{self.date:%Y}", f"{self.date:%m}", f"{self.date:%d}")
-        day = "/".join(steps)
-        refused = []
+        """Find the nights of the date."""
         try:
-            entries = session.list(day) if self.catalogue.has(session, *steps) else []
+            entries = session.list(self.day) if self.catalogue.has(session, *self.day.split("/")) else []
         except NotThereError:
             entries = []
-        files, found = [], set()
+        refused, listings = [], []
         for entry in entries:
             match = _NIGHT.fullmatch(entry.name)
             if match is None or entry.refused:
                 # What holds a site that is wanted was meant to be found.
                 if site := self._meant_site(entry.name):
-                    refused.append(_refusal(f"{site}/{self.date}", day, entry))
+                    refused.append(_refusal(self._night(site), self.day, entry))
             elif entry.is_folder and (self.sites is None or match[1] in self.sites):
-                night = f"{match[1]}/{self.date}"
-                here = self._night(session, f"{day}/{entry.name}", match[1], night, refused)
-                if here:
-                    found.add(match[1])
-                    files += here
-        for site in sorted((self.sites or set()) - found):
-            night = f"{site}/{self.date}"
-            if any(night == name for name, _, _ in refused):
+                folder = f"{self.day}/{entry.name}"
+                find = partial(self._find_hours, folder, match[1])
+                listings.append(Listing((self._night(match[1]),), find, folder))
+        return Found([], refused, listings)
+
+    def _find_hours(self, folder, site, session):
+        if session.lists_trees:
+            return self._find_tree(folder, site, session)
+        hours = [e.name for e in session.list(folder) if e.is_folder and _HOUR.fullmatch(e.name)]
+        places = [f"{folder}/{hour}" for hour in hours]
+        return Found(
+            listings=[
+                Listing((self._night(site),), partial(self._find_frames, place, site), place)
+                for place in places
+            ]
+        )
+
+    def _find_tree(self, folder, site, session):
+        by_hour = defaultdict(list)
+        for below, entry in session.tree(folder):
+            if _HOUR.fullmatch(below):
+                by_hour[below].append(entry)
+        files, refused = [], []
+        for hour in sorted(by_hour):
+            found = self._frames(f"{folder}/{hour}", site, by_hour[hour])
+            files += found.files
+            refused += found.refused
+        return Found(files, refused)
+
+    def _find_frames(self, folder, site, session):
+        return self._frames(folder, site, session.list(folder))
+
+    def _frames(self, folder, site, entries):
+        """What is wanted of the entries of one hour."""
+        night = self._night(site)
+        *_, imager, hour = folder.split("/")
+        place = Path(site, f"{self.date}") if self.training else Path(*self.day.split("/"), imager)
+        files, refused = [], []
+        for entry in entries:
+            wanted = self._is_wanted(entry.name, site)
+            if entry.is_folder:
                 continue
-            if self.expected:
-                refused.append((night, night, "is not in the archive"))
+            if entry.refused or not (wanted or is_safe(entry.name)):
+                if wanted or f"_{site}_" in entry.name:
+                    refused.append(_refusal(night, folder, entry))
+            elif wanted:
+                local = self.out / place / hour / entry.name
+                files.append(RemoteFile(f"{folder}/{entry.name}", local, night, entry.size, entry.modified))
             else:
-                _log.info("%s: is not in the archive", night)
-        return files, refused
+                _log.debug("%s/%s: not asked for", folder, entry.name)
+        return Found(files, refused)
+
+    def _night(self, site):
+        return f"{site}/{self.date}"
 
     def _meant_site(self, name):
         if self.sites is None:
             match = re.match(r"([a-z0-9]{4})_", name, re.ASCII)
             return match and match[1]
         return next((site for site in sorted(self.sites) if f"{site}_" in name), None)
-
-    def _night(self, session, folder, site, night, refused):
-        imager = folder.rpartition("/")[2]
-        files = []
-        for hour, entry in session.tree(folder, lambda name: _HOUR.fullmatch(name) is not None):
-            if entry.is_folder:
-                continue
-            wanted = self._is_wanted(entry.name, site)
-            if entry.refused or not (wanted or is_safe(entry.name)):
-                if wanted or f"_{site}_" in entry.name:
-                    refused.append(_refusal(night, f"{folder}/{hour}", entry))
-                continue
-            if not wanted or not hour:
-                _log.debug("%s/%s/%s: not asked for", folder, hour, entry.name)
-                continue
-            place = Path(site, f"{self.date}") if self.training else Path(*folder.split("/")[:3], imager)
-            local = self.out / place / hour / entry.name
-            files.append(
-                RemoteFile(f"{folder}/{hour}/{entry.name}", local, night, entry.size, entry.modified)
-            )
-        return files
 
     def _is_wanted(self, name, site):
         frame = parse_frame_name(name)
@@ -176,6 +197,10 @@ class SkymapFinder:
         self.catalogue, self.site, self.dates = catalogue, site, sorted(set(dates))
         self.out, self.training = Path(out), training
 
+    def listing(self):
+        """The question to begin with."""
+        return Listing((f"{self.site} skymaps",), self.find)
+
     def find(self, session):
         refused = []
         folders = self._folders(session, refused)
@@ -195,8 +220,10 @@ class SkymapFinder:
                         )
                     break
             else:
-                refused.append((self.site, f"{self.site}/{date}", "has no skymap in the archive"))
-        return list(files.values()), refused
+                refused.append(
+                    (f"{self.site} skymaps", f"{self.site}/{date}", "has no skymap in the archive")
+                )
+        return Found(list(files.values()), refused)
 
     def _folders(self, session, refused):
         if not self.catalogue.has(session, self.site):
@@ -211,7 +238,7 @@ class SkymapFinder:
             date = _compact_date(match[2]) if match and match[1] == self.site else None
             if entry.refused or (not is_safe(entry.name) and self.site in entry.name):
                 if self.site in entry.name:
-                    refused.append(_refusal(self.site, self.site, entry))
+                    refused.append(_refusal(f"{self.site} skymaps", self.site, entry))
             elif date is not None and entry.is_folder:
                 dates.add(date)
         return sorted(dates)
@@ -223,7 +250,7 @@ class SkymapFinder:
             match = _SKYMAP.fullmatch(entry.name)
             if entry.refused or (not is_safe(entry.name) and "skymap" in entry.name.lower()):
                 if "skymap" in entry.name.lower():
-                    refused.append(_refusal(self.site, folder, entry))
+                    refused.append(_refusal(f"{self.site} skymaps", folder, entry))
             elif match and not entry.is_folder and match[1].lower() == self.site:
                 # Of copies: the highest version, then the name with the plain +.
                 rank = (match[2], match[3].lower(), "%2B" not in entry.name.upper(), entry.name)
@@ -251,13 +278,17 @@ class PfrrFinder:
     wavelengths : iterable of str
         Three digits, nm.
     out : Path
-    expected : bool
-        Whether a date that is not there is a failure.
     """
 
-    def __init__(self, catalogue, date, wavelengths, out, expected=True):
+    def __init__(self, catalogue, date, wavelengths, out):
         self.catalogue, self.date = catalogue, date
-        self.wavelengths, self.out, self.expected = frozenset(wavelengths), Path(out), expected
+        self.wavelengths, self.out = frozenset(wavelengths), Path(out)
+
+    def listing(self):
+        """The question to begin with."""
+        return Listing(
+            tuple(f"{self.date}-{wavelength}" for wavelength in sorted(self.wavelengths)), self.find
+        )
 
     def find(self, session):
         steps = (f"{self.date:%Y}", f"{self.date:%Y%m%d}")
@@ -280,15 +311,7 @@ class PfrrFinder:
                 night = f"{self.date}-{wavelength}"
                 local = self.out / night / entry.name
                 files.append(RemoteFile(f"{folder}/{entry.name}", local, night, entry.size, entry.modified))
-        found = {file.night[-3:] for file in files}
-        if NO_WAVELENGTH not in found:
-            for wavelength in sorted(self.wavelengths - found):
-                night = f"{self.date}-{wavelength}"
-                if self.expected:
-                    refused.append((night, night, "is not in the archive"))
-                else:
-                    _log.info("%s: is not in the archive", night)
-        return sorted(files, key=lambda file: file.local), refused
+        return Found(sorted(files, key=lambda file: file.local), refused)
 
 
 def parse_wavelengths(values):

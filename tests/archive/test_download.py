@@ -1,13 +1,8 @@
 """Downloads from a real server on loopback over each transport: all that they have in common."""
 
-import contextlib
 import logging
 import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -192,6 +187,17 @@ def test_hostile_sites_are_refused_before_anything_is_asked(site, web, tmp_path)
     assert len(problems) == 1
 
 
+def test_leftovers_of_an_ended_run_go_when_all_is_there(server, tree, tmp_path, quick):
+    frames = a_night(tree, n_minutes=1)
+    out = tmp_path / "out"
+    download_themis(NIGHT, out, server.base, **quick)
+    place = (out / frames[0]).parent / FOLDER
+    for name in (Path(frames[0]).name, f"{Path(frames[0]).name}.note", "lock"):
+        write(place, name, b"left")
+    assert download_themis(NIGHT, out, server.base, **quick).n_there == len(frames)
+    assert sorted(files_in(out)) == sorted(frames)
+
+
 @pytest.mark.parametrize(
     "date", ["2014-3-10", "2014-03-32", "../2014", "2014-03-10;", "", None, "２０14-03-10"]
 )
@@ -262,7 +268,7 @@ def test_transports_and_default_addresses(monkeypatch):
 
 
 def test_skymap_is_the_newest_not_after_the_night(server, tree, tmp_path, quick, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("pulsaurora"), "propagate", True)    # a command turns it off
+    monkeypatch.setattr(logging.getLogger("pulsaurora"), "propagate", True)  # a command turns it off
     for name in (
         "gako_20100101/themis_skymap_gako_20100101-%2B_v02.sav",
         "gako_20110305/themis_skymap_gako_20110305-+_v01.sav",
@@ -370,103 +376,3 @@ def test_two_runs_at_once_do_not_meet_in_one_file(server, tree, tmp_path, quick)
     assert not any(result.problems for result in results)
     assert sum(result.n_came for result in results) == len(frames)
     assert files_in(out) == {path: (tree / path).read_bytes() for path in frames}
-
-
-def run_command(*arguments, cwd, **settings):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "NO_PROXY": "127.0.0.1"}
-    command = [sys.executable, "-m", "pulsaurora", "download", *map(str, arguments)]
-    return subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **settings,
-    )
-
-
-@contextlib.contextmanager
-def slow(request, tree, tmp_path, transport):
-    """A server that takes two or three seconds for the night."""
-    import servers
-
-    if transport == "rsync":
-        request.getfixturevalue("rsyncd")  # skips where there is none
-        server = servers.RsyncArchive(tree, tmp_path / "slow", 2000)
-        try:
-            yield server
-        finally:
-            server.close()
-    elif transport == "ftp":
-        server = request.getfixturevalue("ftp")
-        server.pause_s = 0.03
-        yield server
-    else:
-        server = request.getfixturevalue("web")
-        server.pause_s = 0.06
-        yield server
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
-@pytest.mark.parametrize(
-    ("transport", "how"),
-    [
-        ("http", "SIGKILL"),
-        ("ftp", "SIGKILL"),
-        ("rsync", "SIGKILL"),
-        ("http", "SIGINT"),
-        ("ftp", "SIGTERM"),
-        ("rsync", "SIGTERM"),
-    ],
-)
-def test_ended_half_way_and_started_again(transport, how, request, tree, tmp_path):
-    how = getattr(signal, how)
-    folder = "2014/03/10/gill_themis19/ut05"
-    frames = [f"{folder}/20140310_05{minute:02}_gill_themis19_full.pgm.gz" for minute in range(6)]
-    n_bytes = 1_000_000 if transport == "rsync" else 300_000
-    for k, path in enumerate(frames):
-        write(tree, path, a_minute(path, n_bytes + k))
-    out = tmp_path / "out"
-    arguments = ["themis", "--nights", "gill/2014-03-10", "--out", out, "--connections", 2, "--pause", 0.05]
-    with slow(request, tree, tmp_path, transport) as server:
-        first = run_command(*arguments, "--base", server.base, cwd=tmp_path)
-        place, until = out / folder / FOLDER, time.monotonic() + 20
-
-        def half_way():
-            try:
-                sizes = [path.stat().st_size for path in place.glob("*.gz")]
-                n_done = len(list((out / folder).glob("*.gz"))) + sum(size > n_bytes for size in sizes)
-            except FileNotFoundError:
-                return False
-            return n_done >= 2 and any(0 < size < n_bytes for size in sizes)
-
-        while not half_way():
-            assert first.poll() is None, first.communicate()
-            assert time.monotonic() < until
-            time.sleep(0.005)
-        first.send_signal(how)
-        said, complained = first.communicate(timeout=20)
-        if how != signal.SIGKILL:
-            assert first.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[how], complained
-            assert "were there" in said or transport == "rsync"
-        whole = {path for path in frames if (out / path).exists()}
-        for path in whole:
-            assert (out / path).read_bytes() == (tree / path).read_bytes()
-        assert len(whole) < len(frames)
-        held = sum(p.stat().st_size for p in place.glob("*_full*") if not p.name.endswith(".note"))
-        assert held > 0
-        time.sleep(0.5)  # until the server, and the client's rsync, have noticed
-        n_asked = len(server.log)
-
-        second = run_command(*arguments, "--base", server.base, cwd=tmp_path)
-        said, complained = second.communicate(timeout=30)
-        assert second.returncode == 0, complained
-        assert files_in(out) == {path: (tree / path).read_bytes() for path in frames}
-        names = {Path(path).name: path for path in frames}
-        sent = [asked for asked in server.log[n_asked:] if asked.name in names and asked.n_bytes]
-        assert not {names[asked.name] for asked in sent} & whole
-        # What was half there came on from where it was.
-        missing = sum((tree / path).stat().st_size for path in frames if path not in whole)
-        assert sum(asked.n_bytes for asked in sent) < missing - held + 20_000
-    assert not list(out.rglob(FOLDER))

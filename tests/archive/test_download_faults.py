@@ -159,10 +159,21 @@ def test_home_page_instead_of_a_listing(web, tree, one, tmp_path):
     assert not fetch(web, tmp_path / "a", pauses_s=[0.01] * 8).problems
     web.faults["ut05"] = ["home*"]
     result = fetch(web, tmp_path / "b")
-    assert reasons(result) == [
-        "what came is not a folder's listing but a page that says 'The archiveWelcome home'"
+    assert reasons(result) == ["what came is not a folder's listing but a page entitled 'The archive'"]
+    assert result.problems[0].path == FOLDER_OF_NIGHT
+
+
+def test_a_bad_hour_keeps_neither_other_hours_nor_other_nights_back(web, tree, tmp_path):
+    a_night(tree, hours=(5, 6), n_minutes=2)
+    a_night(tree, "rank", "themis12", hours=(7,), n_minutes=2)
+    web.faults["ut05"] = ["home*"]
+    nights = [("gill", "2014-03-10"), ("rank", "2014-03-10"), ("atha", "2014-03-10")]
+    result = download_themis(nights, tmp_path / "out", web.base, pauses_s=(0.01,), timeout_s=2.0)
+    assert [(night.name, night.n_came, night.n_failed) for night in result.nights] == [
+        ("atha/2014-03-10", 0, 1),
+        ("gill/2014-03-10", 2, 1),
+        ("rank/2014-03-10", 2, 0),
     ]
-    assert result.problems[0].path == "gill/2014-03-10"
 
 
 def test_a_mirror_whose_top_is_not_listed_still_works(web, one, tmp_path):
@@ -335,7 +346,7 @@ def test_rsync_daemon_without_the_module(rsyncd, tmp_path):
         NIGHT, tmp_path / "out", rsyncd.base.replace("/data/", "/nothing/"), pauses_s=(0.01,), timeout_s=2.0
     )
     assert len(result.problems) == 1
-    assert "nothing" in result.problems[0].reason or "not in the archive" in result.problems[0].reason
+    assert "Unknown module" in result.problems[0].reason
 
 
 def test_only_an_rsync_that_understands_us_is_used(tmp_path, monkeypatch):

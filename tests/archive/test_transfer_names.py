@@ -1,6 +1,8 @@
 """Names, listings and addresses from outside: what is taken from them, and that nothing of them escapes."""
 
+import contextlib
 import posixpath
+import time
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from pulsaurora.archive.transfer.listing import (
     parse_rsync_line,
 )
 from pulsaurora.archive.transfer.names import begins_rightly, is_safe, parse_base, shown
-from pulsaurora.archive.transfer.remote import NoListingError, Size
+from pulsaurora.archive.transfer.remote import NoListingError, RefusedError, Size
 from pulsaurora.archive.wanted import FrameFinder, PfrrFinder
 from pulsaurora.problems import UsageError
 
@@ -129,8 +131,20 @@ def test_an_address_is_taken_as_it_stands_or_refused(text):
         assert all(is_safe(step) or step[0] == "~" for step in base.path.strip("/").split("/") if step)
 
 
+@pytest.mark.parametrize(
+    "unit", ["<", "<a ", "<!--", "</a", '<a href="', "<a/", "<a href=x ", "<a b='", "href="]
+)
+def test_a_page_takes_time_in_proportion_to_its_length(unit):
+    start = time.perf_counter()
+    with contextlib.suppress(RefusedError):
+        parse_page("Index of " + unit * (2_000_000 // len(unit)), HERE)
+    assert time.perf_counter() - start < 10  # seconds; quadratic, it would be hours
+
+
 class Told:
     """A session that lists what it is told to, whatever is asked for."""
+
+    knows_missing = lists_trees = True
 
     def __init__(self, names):
         from pulsaurora.archive.transfer.remote import Entry
@@ -140,10 +154,8 @@ class Told:
     def list(self, folder):
         return self.entries
 
-    def tree(self, folder, is_wanted):
-        return [
-            (below, e) for below in ("", "ut05", "../ut05", "-e") for e in self.entries if is_wanted(below)
-        ]
+    def tree(self, folder):
+        return [(below, entry) for below in ("", "ut05", "../ut05", "-e") for entry in self.entries]
 
 
 FRAME = "20140310_0500_gill_themis19_full.pgm.gz"
@@ -170,7 +182,11 @@ def test_whatever_a_server_lists_files_stay_under_out(tmp_path_factory, names):
         FrameFinder(Everywhere(), date, None, out, training=True),
         PfrrFinder(Everywhere(), date, ["558"], out),
     ):
-        files, refused = finder.find(Told([*names, "gill_themis19"]))
+        session = Told([*names, "gill_themis19"])
+        files, refused, listings = finder.find(session)
+        for listing in listings:
+            below = listing.find(session)
+            files, refused = files + below.files, refused + below.refused
         for file in files:
             assert posixpath.normpath(file.path) == file.path
             assert not file.path.startswith(("/", "-", "."))

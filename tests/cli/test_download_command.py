@@ -8,10 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import openpyxl
 import pytest
 import servers
-from servedtree import a_night, files_in, write
+from servedtree import a_night, files_in, workbook, write
 
 from pulsaurora.archive.transfer.rsync import find_rsync
 from pulsaurora.cli import log, main
@@ -42,19 +41,6 @@ def web(tree):
     archive = servers.WebArchive(tree)
     yield archive
     archive.close()
-
-
-def workbook(path, rows, header=("Date", "camera", "Start time", "End time", "Classification")):
-    """A workbook of labels in one of the layouts that people use."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    book = openpyxl.Workbook()
-    sheet = book.active
-    sheet.title = "themis"
-    sheet.append(header)
-    for date, site in rows:
-        sheet.append([date, site, "05:00:00", "05:10:00", "p"])
-    book.save(path)
-    return path
 
 
 def download(*arguments):

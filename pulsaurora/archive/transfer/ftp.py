@@ -18,6 +18,7 @@ from pulsaurora.archive.transfer.remote import (
     Size,
     TransferError,
     UnreachableError,
+    keep_pace,
 )
 
 _CHUNK = 1 << 16
@@ -32,6 +33,8 @@ class FtpSession(Session):
     timeout_s : float
         For connecting and for every wait for bytes.
     """
+
+    knows_missing = False  # pressed, a server says of all sorts of things that they are not there
 
     def __init__(self, base, timeout_s=60.0):
         self._base = base
@@ -70,6 +73,8 @@ class FtpSession(Session):
 
     def fetch_one(self, file, part, moved):
         size = file.size if file.size.exact else self.size(file)
+        if not size.exact:
+            raise RefusedError("the server does not tell its size, so that it cannot be checked")
         note = {"url": self._base.url(file.path), "validator": f"{size} {file.modified}"}
         start = max(0, part.held() - OVERLAP) if part.note() == note else 0
         with self._talk() as ftp:
@@ -84,7 +89,8 @@ class FtpSession(Session):
             with connection:
                 if not start:
                     part.begin(note)
-                part.receive(_chunks(connection), start, size, moved)
+                chunks = keep_pace(lambda: _receive(connection), self._timeout_s)
+                part.receive(chunks, start, size, moved)
             ftp.voidresp()
         part.finish(size, file.modified)
 
@@ -153,11 +159,6 @@ class FtpSession(Session):
 
 class _NotUnderstoodError(TransferError):
     """The server does not know the command."""
-
-
-def _chunks(connection):
-    while chunk := _receive(connection):
-        yield chunk
 
 
 def _receive(connection):

@@ -8,7 +8,6 @@ held.
 import contextlib
 import email.utils
 import re
-import time
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
@@ -27,12 +26,11 @@ from pulsaurora.archive.transfer.remote import (
     Size,
     TransferError,
     UnreachableError,
+    keep_pace,
 )
 
 _CHUNK = 1 << 16
 _REDIRECTS = 5
-# Less than this over a whole timeout is a stall, though a byte now and then keeps the socket awake.
-_SLOWEST_BYTES_S = 200
 _RANGE = re.compile(r"bytes (\d{1,16})-(\d{1,16})/(\d{1,16})", re.ASCII)
 _NO_HEAD = (405, 501)  # a server that does not answer HEAD
 _LONGEST_WAIT_S = 300.0
@@ -48,6 +46,8 @@ class HttpSession(Session):
         For connecting and for every wait for bytes.
     """
 
+    knows_missing = False
+
     def __init__(self, base, timeout_s=60.0):
         self._base = base
         self._timeout_s = timeout_s
@@ -62,7 +62,7 @@ class HttpSession(Session):
     def list(self, folder):
         url = self._url(f"{folder}/" if folder else "")
         with self._ask("GET", url) as answer:
-            text = b""
+            text = bytearray()
             for chunk in self._chunks(answer):
                 text += chunk
                 if len(text) > MAX_LISTING_BYTES:
@@ -158,15 +158,7 @@ class HttpSession(Session):
 
     def _chunks(self, answer):
         """Bytes as they come, undecoded; TransferError when they come too slowly."""
-        begun, n_bytes = time.monotonic(), 0
-        while chunk := self._read(answer):
-            yield chunk
-            n_bytes += len(chunk)
-            took = time.monotonic() - begun
-            if took > self._timeout_s:
-                if n_bytes < _SLOWEST_BYTES_S * took:
-                    raise TransferError(f"stalled: {n_bytes} bytes in {took:.0f} s")
-                begun, n_bytes = time.monotonic(), 0
+        return keep_pace(lambda: self._read(answer), self._timeout_s)
 
     def _read(self, answer):
         try:

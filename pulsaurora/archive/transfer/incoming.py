@@ -200,6 +200,15 @@ class Claims:
                     del self._held[place]
                     _release(held[1])
 
+    def tidy(self, folder):
+        """Remove what an ended run has left of files that are whole by now."""
+        if not (Path(folder) / FOLDER).is_dir():
+            return
+        with contextlib.suppress(TransferError, OSError), self.claim(folder) as incoming:
+            for left in list(incoming.folder.iterdir()):
+                if left.name != _LOCK and (Path(folder) / left.name.removesuffix(".note")).exists():
+                    left.unlink()
+
 
 def _lock(place):
     path = place / _LOCK

@@ -1,13 +1,15 @@
 """What a transport is asked for and what it answers, whichever protocol it speaks."""
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 # No archive's file is as large, and no folder as full: a server that says so is not believed.
 MAX_FILE_BYTES = 512 * 2**20
-MAX_LISTING_BYTES = 32 * 2**20
+MAX_LISTING_BYTES = 16 * 2**20
 MAX_ENTRIES = 200_000
+_SLOWEST_BYTES_S = 200
 
 
 class TransferError(Exception):
@@ -115,6 +117,25 @@ class RemoteFile:
         return self.path.rpartition("/")[0]
 
 
+def keep_pace(read, timeout_s):
+    """Yield what `read()` returns until it returns nothing.
+
+    Raises
+    ------
+    TransferError
+        If hardly anything came during a whole timeout; a byte now and then keeps a socket awake for ever.
+    """
+    begun, n_bytes = time.monotonic(), 0
+    while chunk := read():
+        yield chunk
+        n_bytes += len(chunk)
+        took = time.monotonic() - begun
+        if took > timeout_s:
+            if n_bytes < _SLOWEST_BYTES_S * took:
+                raise TransferError(f"stalled: {n_bytes} bytes in {took:.0f} s")
+            begun, n_bytes = time.monotonic(), 0
+
+
 class Session:
     """One connection to a server, used by one thread.
 
@@ -124,31 +145,26 @@ class Session:
     ----------
     batch : int
         How many files of one folder are best fetched in one go.
+    lists_trees : bool
+        Whether `tree` takes no longer than `list`.
+    knows_missing : bool
+        Whether NotThereError can be believed; a web server may send its home page for a missing folder.
     """
 
     batch = 1
+    knows_missing = True
+    lists_trees = False
 
     def list(self, folder):
         """Return the entries of a folder (str, "" for the base itself) as the server names them."""
         raise NotImplementedError
 
-    def tree(self, folder, is_wanted):
-        """List a folder and the wanted folders in it, one level deep.
+    def tree(self, folder):
+        """Return (folder below, "" for this one, and Entry) for what a folder and those in it hold.
 
-        Returns
-        -------
-        list of (str, Entry)
-            Name of the folder inside `folder` ("" for itself) and what it holds.
+        Only asked of a transport that `lists_trees`.
         """
-        found = []
-        for entry in self.list(folder):
-            found.append(("", entry))
-            if entry.is_folder and is_wanted(entry.name):
-                below = f"{folder}/{entry.name}"
-                found += [(entry.name, child) for child in self.list(below)]
-                if len(found) > MAX_ENTRIES:
-                    raise RefusedError(f"{folder} holds more than {MAX_ENTRIES} entries")
-        return found
+        raise NotImplementedError
 
     def size(self, file):
         """Ask for the size of one RemoteFile; what the listing said if the server does not tell."""

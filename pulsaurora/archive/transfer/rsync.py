@@ -59,6 +59,7 @@ class RsyncSession(Session):
         From `find_rsync`.
     """
 
+    lists_trees = True
     batch = 60  # an hour of THEMIS: one connection for it, and no more than it to do again
 
     def __init__(self, base, timeout_s=60.0, program=None):
@@ -76,13 +77,8 @@ class RsyncSession(Session):
     def list(self, folder):
         return [entry for below, entry in self._listing(folder, ["--exclude=/*/*"]) if not below]
 
-    def tree(self, folder, is_wanted):
-        # One process instead of one an hour. Deeper than that, nothing is asked for.
-        return [
-            (below, entry)
-            for below, entry in self._listing(folder, ["--exclude=/*/*/*"])
-            if not below or is_wanted(below)
-        ]
+    def tree(self, folder):
+        return self._listing(folder, ["--exclude=/*/*/*"])
 
     def fetch(self, files, incoming, moved):
         command = [
@@ -207,6 +203,8 @@ def _failure(status, said):
     # The last line only tells the status again; the first says what happened.
     reason = shown(lines[0]) if lines else "it says nothing"
     text = f"rsync ended with status {status}: {reason}"
-    if "No such file" in said or "Unknown module" in said:
+    if "Unknown module" in said:
+        return RefusedError(text)
+    if "No such file" in said:
         return NotThereError(text)
     return UnreachableError(text) if status in _UNREACHABLE else TransferError(text)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pulsaurora.archive.transfer.incoming import Claims, is_whole
 from pulsaurora.archive.transfer.remote import RefusedError, StoppedError, TransferError, UnreachableError
@@ -34,15 +35,37 @@ class Listing:
 
     Attributes
     ----------
-    night : str
+    nights : tuple of str
         What a failure of it is counted with.
     find : callable
-        `find(session)` returns a list of RemoteFile and a list of (night, path, reason) that were refused or
-        are missing; it may be called again after it raised TransferError.
+        `find(session)` returns what it found; it may be called again after it raised TransferError.
+    path : str
+        What is listed, where that is less than the nights.
     """
 
-    night: str
+    nights: tuple
     find: Callable
+    path: str = ""
+
+    def __str__(self):
+        return self.path or ", ".join(self.nights)
+
+
+class Found(NamedTuple):
+    """What a listing gave.
+
+    Attributes
+    ----------
+    files : list of RemoteFile
+    refused : list of (night, path, reason)
+        What it names and must not be used, or lacks.
+    listings : list of Listing
+        Further questions that follow from it.
+    """
+
+    files: list = []
+    refused: list = []
+    listings: list = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +120,7 @@ def run(open_session, listings, connections=4, pauses_s=PAUSES_S, dry_run=False,
         for thread in threads:
             thread.start()
         work.wait()
+        work.tidy()
     except BaseException as error:
         error.downloaded = tally.result()
         raise
@@ -115,6 +139,7 @@ class _Work:
     def __init__(self, tally, pauses_s, dry_run):
         self._tally, self._pauses_s, self._dry_run = tally, pauses_s, dry_run
         self._claims = Claims()
+        self._folders = set()  # that hold files which were there
         self._changed = threading.Condition()
         self._ready, self._later = [], []  # heaps: (kind, number, job), (when, number, kind, job)
         self._number = itertools.count()
@@ -142,6 +167,12 @@ class _Work:
                 self._changed.wait(0.2)
             if self._error is not None:
                 raise self._error
+
+    def tidy(self):
+        """Leave no hidden folder behind where all is there."""
+        if not self._dry_run:
+            for folder in sorted(self._folders):
+                self._claims.tidy(folder)
 
     def stop(self):
         with self._changed:
@@ -192,26 +223,31 @@ class _Work:
     def _list(self, session, job):
         listing = job.listing
         if self._gone:
-            self._tally.nothing_listed()
-            self._tally.problem(listing.night, listing.night, self._gone)
+            self._not_listed(listing, self._gone)
             return
         try:
-            files, refused = listing.find(session)
+            found = listing.find(session)
         except TransferError as error:
             if self._may_retry(error, job.n_failures):
                 pause_s = max(self._pauses_s[job.n_failures], error.after_s)
-                _log.warning("%s: %s; tried again in %g s", listing.night, error, pause_s)
+                _log.warning("%s: %s; tried again in %g s", listing, error, pause_s)
                 self.add(_LISTINGS, _Asked(listing, job.n_failures + 1), pause_s)
             else:
-                self._tally.nothing_listed()
-                self._tally.problem(listing.night, listing.night, str(error))
+                self._not_listed(listing, str(error))
             return
         self._unreachable = 0
-        self._tally.listed(files)
-        for night, path, reason in refused:
+        self._tally.listed(found.files, len(found.listings))
+        for night, path, reason in found.refused:
             self._tally.problem(night, path, reason)
-        for batch in _batches(files, 1 if self._dry_run else session.batch):
+        for more in found.listings:
+            self.add(_LISTINGS, _Asked(more))
+        for batch in _batches(found.files, 1 if self._dry_run else session.batch):
             self.add(_FILES, _Batch(batch))
+
+    def _not_listed(self, listing, reason):
+        self._tally.listed([])
+        for night in listing.nights:
+            self._tally.problem(night, listing.path or night, reason)
 
     def _fetch(self, session, job):
         failures = []
@@ -230,6 +266,7 @@ class _Work:
         try:
             if self._is_there(session, file):
                 self._tally.there(file, file.local.stat().st_size)
+                self._folders.add(file.local.parent)
                 return False
             if self._dry_run:
                 size = file.size if file.size.exact else session.size(file)

@@ -101,18 +101,14 @@ class Tally:
             planned = sorted(self._planned, key=lambda pair: pair[0].local)
             return Downloaded(nights, problems, planned, time.monotonic() - self._begun)
 
-    def listed(self, files):
-        """A listing has named these files."""
+    def listed(self, files, n_further=0):
+        """A listing has named these files, and as many further listings to make."""
         with self._guard:
             self._n_listed += 1
+            self._n_listings += n_further
             for file in files:
                 self._night(file.night).n_open += 1
                 self._due_bytes += file.size.estimate
-            self._show()
-
-    def nothing_listed(self):
-        with self._guard:
-            self._n_listed += 1
             self._show()
 
     def moved(self, file, n_bytes):
