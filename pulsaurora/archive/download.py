@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pulsaurora.archive.files import whole_file
 from pulsaurora.archive.transfer.names import parse_base, parse_date, parse_site, shown
+from pulsaurora.archive.transfer.remote import NotThereError, TransferError
 from pulsaurora.archive.transfer.run import PAUSES_S, run
 from pulsaurora.archive.transfer.tally import NightCount
 from pulsaurora.archive.wanted import (
@@ -215,11 +216,27 @@ def _download(
     base = choose_base(archive, base, transport)
     if connections is None:
         connections = CONNECTIONS["rsync" if base.scheme == "rsync" else archive]
-    result = run(session_opener(base, timeout_s), listings, connections, pauses_s, dry_run, watch)
+    opener = session_opener(base, timeout_s)
+    result = run(opener, listings, connections, pauses_s, dry_run, watch)
+    if listings and not result.nights:
+        _check_base(opener, base)
     _note_missing(result, names, expected)
     if not dry_run:
         _write_problems(out / PROBLEMS_NAME, result.problems)
     return result
+
+
+def _check_base(opener, base):
+    """Tell an archive that has none of the nights from an address that is wrong."""
+    session = opener()
+    try:
+        session.list("")
+    except NotThereError:
+        raise UsageError(f"{base.url()}: there is nothing at this address; see --base") from None
+    except TransferError as error:
+        _log.debug("%s: %s", base.url(), error)
+    finally:
+        session.close()
 
 
 def _note_missing(result, names, expected):

@@ -262,6 +262,8 @@ def _tell(result, out, dry_run):
             f"{result.n_came} came, {result.n_there} were there, {result.n_failed} failed; "
             f"{result.came_bytes / 1e6:.1f} MB in {result.took_s:.0f} s ({rate:.2f} MB/s), under {out}"
         )
+    else:
+        typer.echo("nothing of these nights was found")
     for problem in result.problems[:_MOST_LINES]:
         typer.echo(str(problem), err=True)
     if len(result.problems) > _MOST_LINES:

@@ -86,6 +86,13 @@ def test_all_sites_of_a_range_and_nights_that_are_not_there(server, tree, tmp_pa
     ]
 
 
+def test_an_address_where_nothing_is(server, tree, tmp_path, quick):
+    a_night(tree, n_minutes=1)
+    for expected in (True, False):
+        with pytest.raises(UsageError, match="there is nothing at this address"):
+            download_themis(NIGHT, tmp_path / "out", f"{server.base}elsewhere/", expected=expected, **quick)
+
+
 def test_imager_changed_within_the_night_and_training_layout(server, tree, tmp_path, quick):
     a_night(tree, n_minutes=1, hours=(3,))
     a_night(tree, imager="themis21", n_minutes=1, hours=(4,))

@@ -70,6 +70,8 @@ def test_table_of_what_came_was_there_and_failed(web, tree, tmp_path, capfd):
     said, _ = capfd.readouterr()
     assert "1 came, 7 were there, 0 failed" in said
     assert not (out / "download_problems.csv").exists()
+    assert download("themis", "2013-03-09", "2013-03-11", "--out", out, "--base", web.base) == 0
+    assert capfd.readouterr().out == "nothing of these nights was found\n"
 
 
 def test_dry_run_says_files_and_bytes(web, tree, tmp_path, capfd):
