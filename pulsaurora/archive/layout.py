@@ -10,6 +10,7 @@ archive's is reported and passed over, as is what lies where it does not belong.
 """
 
 import datetime
+import hashlib
 import logging
 import os
 import re
@@ -96,6 +97,26 @@ def parse_frame_name(name):
     except ValueError:
         return None
     return FrameName(start, match["site"], match["imager"])
+
+
+def fingerprint(night, *others):
+    """Return a digest of the names and sizes of all files that a night is made of.
+
+    Parameters
+    ----------
+    night : Night
+    *others : Path or None
+        Further files that decide what comes out.
+    """
+    paths = [path for minutes in night.hours.values() for minute in minutes for path in minute.alternatives]
+    lines = []
+    for path in (*paths, *filter(None, others)):
+        try:
+            size = os.stat(path).st_size
+        except OSError:
+            size = -1
+        lines.append(f"{os.fsencode(path.name).hex()} {size}")
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def plain_text(path):

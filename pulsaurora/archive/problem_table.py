@@ -1,4 +1,4 @@
-"""The table of problems beside the classification files: what could not be read, why, and what was saved.
+"""The table of problems beside what a batch makes: what could not be read, why, and what was saved.
 
 One row a problem, ordered by night, path and reason, so that the same archive gives the same table.
 """
@@ -8,9 +8,26 @@ import re
 from pathlib import Path
 
 from pulsaurora.archive.files import whole_file
+from pulsaurora.problems import UsageError
 
 PROBLEMS_NAME = "problems.csv"
 PROBLEMS_HEADER = ("path", "reason", "n_frames_kept", "night")
+
+
+def check_writable(out):
+    """Raise a UsageError if files cannot be written into a folder; it is made if it is not there."""
+    try:
+        with whole_file(Path(out) / PROBLEMS_NAME) as passing:
+            passing.touch()
+            raise _Tried
+    except _Tried:
+        pass
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written: {error.strerror or error}") from None
+
+
+class _Tried(Exception):
+    """Ends an attempt to write, leaving nothing behind."""
 
 
 def update_problems(out, problems, nights, stream0, start, end, sites=None):

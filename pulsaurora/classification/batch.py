@@ -6,9 +6,7 @@ same version) is left as it is, so a batch that was stopped goes on where it was
 """
 
 import datetime
-import hashlib
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -19,9 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora import __version__
-from pulsaurora.archive.files import whole_file
-from pulsaurora.archive.layout import Night, find_nights
-from pulsaurora.archive.problem_table import PROBLEMS_NAME, update_problems
+from pulsaurora.archive.layout import Night, find_nights, fingerprint
+from pulsaurora.archive.problem_table import check_writable, update_problems
 from pulsaurora.archive.tables import (
     classification_path,
     parquet_path,
@@ -35,6 +32,7 @@ from pulsaurora.classification.model import load_model
 from pulsaurora.classification.night import classify_night
 from pulsaurora.imaging.skymap import find_skymap, read_skymap
 from pulsaurora.problems import Problem, PulsauroraError, UsageError
+from pulsaurora.workers import n_cores
 
 NIGHTS_AT_ONCE = 2  # the next is read while the last is written
 
@@ -209,7 +207,7 @@ def classify_nights(
     loaded = load_model(model)
     if not Path(stream0).is_dir():
         raise UsageError(f"{stream0}: is not a folder, expected the root of a stream0 tree")
-    _check_writable(out)
+    check_writable(out)
     threading.Thread(target=prepare_to_write, daemon=True).start()
     listed, results = [], []
     days = list_tasks(stream0, out, start, end, sites, model, overwrite, listed)
@@ -349,50 +347,8 @@ def _skymap_path(task):
     return None
 
 
-def fingerprint(night, *others):
-    """Return a digest of the names and sizes of all files that a night is made of.
-
-    Parameters
-    ----------
-    night : Night
-    *others : Path or None
-        Further files that decide what comes out.
-    """
-    paths = [path for minutes in night.hours.values() for minute in minutes for path in minute.alternatives]
-    lines = []
-    for path in (*paths, *filter(None, others)):
-        try:
-            size = os.stat(path).st_size
-        except OSError:
-            size = -1
-        lines.append(f"{os.fsencode(path.name).hex()} {size}")
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
-
-
 def report(result):
     """Log what became of a night: one line, and one for each of its problems."""
     for problem in result.problems if result.status == "done" else ():
         _log.warning("%s", problem)
     _log.log(logging.ERROR if result.status == "failed" else logging.INFO, "%s", result)
-
-
-def n_cores():
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _check_writable(out):
-    try:
-        with whole_file(Path(out) / PROBLEMS_NAME) as passing:
-            passing.touch()
-            raise _Tried
-    except _Tried:
-        pass
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written: {error.strerror or error}") from None
-
-
-class _Tried(Exception):
-    """Ends an attempt to write, leaving nothing behind."""

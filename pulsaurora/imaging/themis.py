@@ -14,6 +14,7 @@ from pulsaurora.archive.layout import parse_frame_name, plain_text
 from pulsaurora.imaging.frames import SHARED, Frames, common
 from pulsaurora.imaging.inflate import read_inflated
 from pulsaurora.problems import Problem, UnreadableFileError, UsageError
+from pulsaurora.workers import n_cores
 
 FRAMES_A_MINUTE = 20
 CADENCE = np.timedelta64(3, "s")
@@ -53,7 +54,7 @@ def read_frames(paths, workers=None):
     """
     paths = sorted(_checked_paths(paths), key=os.path.basename)
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = n_cores()
     elif not isinstance(workers, (int, np.integer)) or workers < 1:
         raise UsageError(f"workers is {workers!r}, expected a whole number from 1 up")
     # Each file is decoded to where its frames will most likely stay.
