@@ -17,6 +17,7 @@ _WHERE = {
     "classify_frames": "pulsaurora.classification.night",
     "read_classifications": "pulsaurora.archive.tables",
     "read_labels": "pulsaurora.archive.labels",
+    "read_dayfile": "pulsaurora.archive.dayfile",
     "read_skymap": "pulsaurora.imaging.skymap",
     "sun_moon": "pulsaurora.imaging.ephemeris",
 }

@@ -72,6 +72,8 @@ class Night:
         Ascending hours that hold files, each with its minutes in order.
     folders : list of Path
         Where it was found; a skymap may lie there.
+    dayfile : Path or None
+        The day file that holds its raw frames, where it was found in one: then every minute's file is this.
     """
 
     site: str
@@ -79,6 +81,7 @@ class Night:
     date: datetime.date
     hours: dict[int, list[Minute]] = field(default_factory=dict)
     folders: list[Path] = field(default_factory=list)
+    dayfile: Path | None = None
 
     @property
     def n_minutes(self):
@@ -110,7 +113,7 @@ def fingerprint(night, *others):
     """
     paths = [path for minutes in night.hours.values() for minute in minutes for path in minute.alternatives]
     lines = []
-    for path in (*paths, *filter(None, others)):
+    for path in dict.fromkeys((*paths, *filter(None, others))):
         try:
             size = os.stat(path).st_size
         except OSError:

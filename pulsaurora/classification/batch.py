@@ -47,7 +47,8 @@ class NightTask:
     ----------
     night : Night
     stream0 : Path
-        Root of the archive; skymaps are looked for there, beside it and in the night's own folder.
+        Root of the archive; skymaps are looked for there, beside it and in the night's own folder. For a
+        night in a day file its folder; the file has its skymap in it.
     out : Path
     model : Path or None
         None is the model that comes with pulsaurora.
@@ -134,7 +135,9 @@ class BatchResult:
         return sum(night.status == "failed" for night in self.nights)
 
 
-def list_tasks(stream0, out, start, end, sites=None, model=None, overwrite=False, problems=None):
+def list_tasks(
+    stream0, out, start, end, sites=None, model=None, overwrite=False, problems=None, dayfiles=False
+):
     """List what a batch has to do, a date at a time.
 
     Parameters
@@ -149,6 +152,8 @@ def list_tasks(stream0, out, start, end, sites=None, model=None, overwrite=False
     overwrite : bool
     problems : list, optional
         What lies in the archive and is no part of it is appended, each once.
+    dayfiles : bool
+        Whether `stream0` is a folder of day files with raw frames.
 
     Yields
     ------
@@ -159,9 +164,12 @@ def list_tasks(stream0, out, start, end, sites=None, model=None, overwrite=False
     stream0, out = Path(stream0), Path(out)
     model = None if model is None else Path(model)
     told = set()
+    find = find_nights
+    if dayfiles:
+        from pulsaurora.archive.daynights import find_dayfile_nights as find
     for day in range((end - start).days + 1):
         date = start + datetime.timedelta(days=day)
-        nights, found = find_nights(stream0, date, date, sites)
+        nights, found = find(stream0, date, date, sites)
         if problems is not None:
             problems.extend(problem for problem in dict.fromkeys(found) if problem not in told)
             told.update(found)
@@ -180,13 +188,22 @@ def _beginning(night):
 
 
 def classify_nights(
-    stream0, out, start, end, sites=None, workers=None, model=None, overwrite=False, watch=None
+    stream0,
+    out,
+    start,
+    end,
+    sites=None,
+    workers=None,
+    model=None,
+    overwrite=False,
+    watch=None,
+    dayfiles=False,
 ):
     """Label every frame of every night from `start` to `end`.
 
     Parameters
     ----------
-    stream0, out, start, end, sites, model, overwrite
+    stream0, out, start, end, sites, model, overwrite, dayfiles
         As for `list_tasks`.
     workers : int, optional
         Threads; as many as this process may use cores when not given.
@@ -206,11 +223,11 @@ def classify_nights(
     """
     loaded = load_model(model)
     if not Path(stream0).is_dir():
-        raise UsageError(f"{stream0}: is not a folder, expected the root of a stream0 tree")
+        raise UsageError(f"{stream0}: is not a folder, expected the root of an archive")
     check_writable(out)
     threading.Thread(target=prepare_to_write, daemon=True).start()
     listed, results = [], []
-    days = list_tasks(stream0, out, start, end, sites, model, overwrite, listed)
+    days = list_tasks(stream0, out, start, end, sites, model, overwrite, listed, dayfiles)
     try:
         for result in run_here(days, loaded, workers or n_cores(), watch):
             results.append(result)
@@ -306,7 +323,7 @@ def run_task(task, model=None, pool=None, advance=None, stop=None):
 
 def _run(task, model, pool, count, stop):
     night = task.night
-    skymap_path = _skymap_path(task)
+    skymap_path = None if night.dayfile else _skymap_path(task)
     about = {
         "version": __version__,
         "model": model.sha256,
@@ -315,7 +332,12 @@ def _run(task, model, pool, count, stop):
     if not task.overwrite and (problems := _done(task.path, about)) is not None:
         return NightResult(task.name, "skipped", task.path, problems=problems)
     elevation, problems = None, []
-    if skymap_path is not None:
+    if night.dayfile:
+        from pulsaurora.archive.dayfile import read_dayfile
+
+        with read_dayfile(night.dayfile) as day:
+            elevation = day.skymap("elevation")
+    elif skymap_path is not None:
         try:
             elevation = read_skymap(skymap_path).elevation
         except PulsauroraError as error:

@@ -18,9 +18,10 @@ from pulsaurora.classes import CLASSES
 from pulsaurora.classification.model import load_model
 from pulsaurora.classification.refine import steady
 from pulsaurora.imaging.ephemeris import site_position
+from pulsaurora.imaging.nightreader import open_minutes
 from pulsaurora.imaging.skymap import elevation_mask, optics_elevation
-from pulsaurora.imaging.themis import read_minute
-from pulsaurora.problems import ContractError, Problem
+from pulsaurora.imaging.timeorder import order_in_time
+from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.reduction import WINDOW_S, Reduced, SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import FEATURE_NAMES
 
@@ -98,12 +99,13 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
     position = _Position(night.site)
 
     def read(minute):
-        return _read(minute, model, grid, visible)
+        return _read(minute, read_minute, model, grid, visible)
 
     def compute(files, own, latitude, longitude):
         return _compute(files, own, model, latitude, longitude)
 
-    done = list(_in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
+    with open_minutes(night) as read_minute:
+        done = list(_in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
     return _finish(done, [str(minute.alternatives[0]) for minute in minutes[:1]])
 
 
@@ -232,9 +234,9 @@ def _result(future, stop):
     return future.result()
 
 
-def _read(minute, model, grid, visible):
+def _read(minute, read_minute, model, grid, visible):
     """Read one minute and drop its pixels."""
-    frames = read_minute(minute.alternatives, metadata=False)
+    frames = read_minute(minute)
     rows = _Rows(
         name=str(minute.alternatives[0]),
         times=frames.times,
@@ -253,7 +255,7 @@ def _compute(files, own, model, latitude, longitude):
     reduced = Reduced.concatenate([file.reduced for file in files])
     quality = [flags for file in files for flags in file.quality]
     source = np.repeat(np.arange(len(files)), [len(file.times) for file in files])
-    order, problems = _order(reduced.times, quality, source, [file.name for file in files], own)
+    order, problems = order_in_time(reduced.times, quality, source, [file.name for file in files], own)
     if order is not None:
         reduced, source = reduced[order], source[order]
         quality = [quality[index] for index in order.tolist()]
@@ -279,30 +281,6 @@ def _compute(files, own, model, latitude, longitude):
     )
 
 
-def _order(times, quality, source, names, own=None):
-    """Return the order that puts frames in time, one frame a time, and what was dropped; None if it is so.
-
-    Of frames with one time the least touched is kept, then the one of the earlier file.
-    """
-    if times.size < 2 or (times[1:] > times[:-1]).all():
-        return None, []
-    order = np.lexsort((np.arange(times.size), [len(flags) for flags in quality], times))
-    again = np.zeros(times.size, bool)
-    again[1:] = times[order][1:] == times[order][:-1]
-    kept = order[np.flatnonzero(~again)[np.cumsum(~again) - 1]]
-    problems = []
-    for file in np.unique(source[order[again]]).tolist():
-        theirs = again & (source[order] == file)
-        for index in kept[theirs].tolist():
-            if "duplicate_dropped" not in quality[index]:
-                quality[index] = (*quality[index], "duplicate_dropped")
-        if own is None or file in own:
-            other = names[source[kept[theirs][0]]]
-            reason = f"{theirs.sum()} frames have the times of frames in {other}: dropped"
-            problems.append(Problem(names[file], reason, int((source == file).sum() - theirs.sum())))
-    return order[~again], problems
-
-
 def _finish(chunks, names):
     """Join the chunks, steady the labels over the night and name what touched each frame."""
     if not chunks:
@@ -321,7 +299,7 @@ def _finish(chunks, names):
     quality = [flags for chunk in chunks for flags in chunk.quality]
     problems = [problem for chunk in chunks for problem in chunk.problems]
     # A clock that was set back puts frames of distant files in one another's time.
-    order, dropped = _order(times, quality, np.zeros(times.size, int), names)
+    order, dropped = order_in_time(times, quality, np.zeros(times.size, int), names)
     if order is not None:
         times, raw, features = times[order], raw[order], features[order]
         quality = [quality[index] for index in order.tolist()]

@@ -34,6 +34,14 @@ def command(
         typer.Option("--model", metavar="FILE", help="ONNX model; the embedded one when not given."),
     ] = None,
     overwrite: Overwrite = False,
+    dayfiles: Annotated[
+        Path | None,
+        typer.Option(
+            "--dayfiles",
+            metavar="DIR",
+            help="Folder of day files made by `pack themis --raw16`, to work from in place of --stream0.",
+        ),
+    ] = None,
 ):
     """Label every frame of every night from START to END.
 
@@ -43,15 +51,21 @@ def command(
     """
     first, last = parse_dates(start, end)
     sites = parse_sites(sites)
-    existing_folder(stream0, "--stream0")
+    if dayfiles is None:
+        archive = existing_folder(stream0, "--stream0")
+    else:
+        archive = existing_folder(dayfiles, "--dayfiles")
     path = log.start("classify")
     from pulsaurora.archive.problem_table import PROBLEMS_NAME
     from pulsaurora.classification.batch import classify_nights
 
     with log.progress("classifying", total=(last - first).days + 1) as advance:
-        result = classify_nights(stream0, out, first, last, sites, workers, model, overwrite, advance)
+        result = classify_nights(
+            archive, out, first, last, sites, workers, model, overwrite, advance, dayfiles is not None
+        )
     if not result.nights and not result.problems:
-        raise UsageError(f"no frames of {start} to {end} under {stream0}; is it the root of a stream0 tree?")
+        what = "the root of a stream0 tree" if dayfiles is None else "a folder of day files"
+        raise UsageError(f"no frames of {start} to {end} under {archive}; is it {what}?")
     counts = Counter(night.status for night in result.nights)
     words = {"done": "done", "skipped": "done already", "failed": "failed"}
     said = [f"{counts[status]} {word}" for status, word in words.items() if counts[status]]

@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": "pulsaurora.cli.demo",
     "simulate": "pulsaurora.cli.simulate",
     "download": "pulsaurora.cli.download",
+    "pack": "pulsaurora.cli.pack",
     "classify": "pulsaurora.cli.classify",
     "labels": "pulsaurora.cli.labels",
     "evaluate": "pulsaurora.cli.evaluate",

@@ -1,0 +1,69 @@
+"""Nights in day files with raw frames, for whatever works from minute files."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+
+from pulsaurora.archive.dayfile import parse_dayfile_name, read_dayfile
+from pulsaurora.archive.layout import Minute, Night, plain_text
+from pulsaurora.problems import Problem, UnreadableFileError
+
+
+def find_dayfile_nights(root, start, end, sites=None):
+    """List the nights that can be worked on from THEMIS day files with raw frames.
+
+    Parameters
+    ----------
+    root : path-like
+        Folder of day files; `YYYY`, `YYYY/MM` and `YYYY/MM/DD` in it are looked into.
+    start, end : datetime.date
+        Both included.
+    sites : iterable of str, optional
+
+    Returns
+    -------
+    nights : list of Night
+        With `dayfile` set, by date, site and imager. The minutes are those of the files it was made from.
+    problems : list of Problem
+        Day files that cannot be used.
+    """
+    nights, problems = [], []
+    root = Path(root)
+    for day in range((end - start).days + 1):
+        date = start + dt.timedelta(days=day)
+        for below in ("", f"{date:%Y}", f"{date:%Y/%m}", f"{date:%Y/%m/%d}"):
+            for path in sorted((root / below).glob(f"all-images-{date:%Y-%m-%d}-????.h5")):
+                named = parse_dayfile_name(path.name)
+                if named is None or named.site is None or (sites is not None and named.site not in sites):
+                    continue
+                try:
+                    nights += _nights_of(path, named)
+                except UnreadableFileError as error:
+                    name = plain_text(path)
+                    problems.append(Problem(name, str(error).removeprefix(f"{name}: ")))
+    return nights, problems
+
+
+def _nights_of(path, named):
+    with read_dayfile(path) as day:
+        if not day.has_raw16:
+            day.raw16()  # says what is missing and what would help
+        table = day.frame_table()
+        if table is None:
+            raise UnreadableFileError(
+                f"{plain_text(path)}: does not tell which frames were one file; pack the night again"
+            )
+        if day.shape[1:] != (256, 256):
+            raise UnreadableFileError(
+                f"{plain_text(path)}: has frames of {day.shape[1:]} pixels, expected 256 x 256"
+            )
+        nights = []
+        for number, imager in enumerate(day.about["imagers"]):
+            night = Night(named.site, str(imager["name"]), named.date, folders=[path.parent], dayfile=path)
+            for stamp in np.unique(table["minute"][table["imager"] == number]).tolist():
+                minute = Minute(stamp // 60, stamp % 60, (path,))
+                night.hours.setdefault(minute.hour, []).append(minute)
+            if night.hours:
+                nights.append(night)
+    return nights

@@ -1,0 +1,272 @@
+"""Frames -> day files: equalized, compressed and written a few at a time.
+
+Threads read, equalize and compress one part of a day each (a minute file, some FITS files); what they give
+is a megabyte or two and is written in order by the thread that asked. Memory therefore does not grow with
+the day. What a day is made of and how its parts are read is told by `themispack` and `pfrrpack`.
+"""
+
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pulsaurora import __version__
+from pulsaurora.archive.dayfile import read_dayfile
+from pulsaurora.archive.daywriter import DayWriter
+from pulsaurora.archive.files import whole_file
+from pulsaurora.archive.hdf5 import open_hdf5, text_attribute
+from pulsaurora.archive.problem_table import check_writable, update_problems
+from pulsaurora.imaging.packparts import Found
+from pulsaurora.problems import Problem, PulsauroraError, UnreadableFileError
+from pulsaurora.workers import n_cores
+
+# Parts read ahead for each thread; a part of raw frames takes some 3 MB.
+_AHEAD = 2
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Day:
+    """One day file that is to be made.
+
+    Attributes
+    ----------
+    name : str
+        Such as `2014-03-10-gill`.
+    path : Path
+    parts : list
+        Whatever `pack` takes, in order of time.
+    pack : callable
+        Part of a day -> Part; called in threads.
+    frames_last : bool
+        Whether `images` is (rows, columns, n).
+    raw16 : bool
+    inputs : str
+        Fingerprint of the files.
+    settings : str
+        What decides how images are made of them.
+    skymap : dict of ndarray
+    image_attributes : dict
+        Of the dataset `images`; the station's position is added from the files where they tell it.
+    problems : list of Problem
+        Found before any frame is read.
+    """
+
+    name: str
+    path: Path
+    parts: list
+    pack: Callable
+    frames_last: bool
+    raw16: bool
+    inputs: str
+    settings: str
+    skymap: dict = field(default_factory=dict)
+    image_attributes: dict = field(default_factory=dict)
+    problems: list = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class DayResult:
+    """What became of one day file: it is `done`, `skipped`, `failed`, or `empty` when no frame was read."""
+
+    name: str
+    status: str
+    path: Path
+    n_frames: int = 0
+    n_bytes: int = 0
+    problems: list = field(default_factory=list)
+    seconds: float = 0.0
+    error: str = ""
+
+    def __str__(self):
+        said = f"{self.name}: "
+        if self.status == "failed":
+            return f"{said}failed: {self.error}"
+        if self.status == "skipped":
+            said += "done already"
+        elif self.status == "empty":
+            said += "no frames, no day file made"
+        else:
+            rate = self.n_frames / max(self.seconds, 1e-9)
+            said += f"{self.n_frames} frames, {self.n_bytes / 1e6:.1f} MB, {self.seconds:.2f} s"
+            said += f", {rate:.0f} frames/s"
+        return said + (f", {len(self.problems)} problems" if self.problems else "")
+
+
+@dataclass(slots=True)
+class PackResult:
+    """What became of a batch: `days`, and the problems found when listing them."""
+
+    days: list
+    problems: list
+
+    @property
+    def n_problems(self):
+        return len(self.problems) + sum(len(day.problems) for day in self.days)
+
+    @property
+    def n_failed(self):
+        return sum(day.status == "failed" for day in self.days)
+
+
+def pack_days(
+    dates, out, root, start, end, sites=None, workers=None, overwrite=False, watch=None, listed=None
+):
+    """Make day files.
+
+    Parameters
+    ----------
+    dates : iterable of list of Day
+        Those of one date at a time.
+    out : path-like
+        Folder of the day files and of `problems.csv`.
+    root, start, end, sites
+        What was listed to find them, for the table of problems.
+    workers : int, optional
+        Threads; as many as this process may use cores when not given.
+    overwrite : bool
+        Whether to do again what is done.
+    watch : callable, optional
+        Called with the part of a date that was finished since the last call.
+    listed : list of Problem, optional
+        Filled while `dates` is gone through.
+
+    Returns
+    -------
+    PackResult
+
+    Raises
+    ------
+    UsageError
+        If `out` cannot be written.
+    """
+    check_writable(out)
+    listed = [] if listed is None else listed
+    results = []
+    n_threads = workers or n_cores()
+    try:
+        with contextlib.ExitStack() as stack:
+            pool = ThreadPoolExecutor(n_threads, "pulsaurora")
+            stack.callback(pool.shutdown, cancel_futures=True)
+            for days in dates:
+                total = sum(len(day.parts) for day in days)
+                if watch and not total:
+                    watch(1.0)
+                for day in days:
+                    advance = None if watch is None else lambda n, total=total: watch(n / total)
+                    results.append(_pack_day(day, pool, _AHEAD * n_threads, overwrite, advance))
+                    _report(results[-1])
+    finally:
+        listed[:] = dict.fromkeys(listed)
+        found = [(problem, "") for problem in listed]
+        found += [(problem, result.name) for result in results for problem in result.problems]
+        names = [result.name for result in results if result.status != "failed"]
+        update_problems(out, found, names, root, start, end, sites)
+    for problem in listed:
+        _log.warning("%s", problem)
+    return PackResult(results, listed)
+
+
+def _report(result):
+    for problem in result.problems if result.status in ("done", "empty") else ():
+        _log.warning("%s", problem)
+    _log.log(logging.ERROR if result.status == "failed" else logging.INFO, "%s", result)
+
+
+def _pack_day(day, pool, n_ahead, overwrite, advance):
+    """Make one day file unless it is there; never raises for what is wrong with it."""
+    began = time.perf_counter()
+    n_counted = 0
+
+    def count(n):
+        nonlocal n_counted
+        n_counted += n
+        if advance:
+            advance(n)
+
+    try:
+        result = None if overwrite else _done(day)
+        if result is None:
+            result = _write(day, pool, n_ahead, count)
+    except Exception as error:
+        # Whatever is wrong with one day, the others are to be done: it is told, and the batch fails
+        # at its end.
+        _log.debug("%s failed", day.name, exc_info=True)
+        known = isinstance(error, (OSError, PulsauroraError))
+        said = str(error) if known else f"{type(error).__name__}: {error}"
+        problem = Problem(str(day.path), f"not made: {said}")
+        result = DayResult(day.name, "failed", day.path, problems=[problem], error=said)
+    count(len(day.parts) - n_counted)
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def _done(day):
+    """Return the result of a day file that was made of the same files in the same way, else None."""
+    if not day.path.is_file():
+        return None
+    try:
+        with open_hdf5(day.path) as file:
+            told = {name: text_attribute(file, name) for name in ("version", "inputs", "settings")}
+            if told != {"version": __version__, "inputs": day.inputs, "settings": day.settings}:
+                return None
+        with read_dayfile(day.path) as made:
+            if day.raw16 and not made.has_raw16:
+                return None
+            return DayResult(day.name, "skipped", day.path, problems=made.noted_problems())
+    except UnreadableFileError:
+        return None
+
+
+def _write(day, pool, n_ahead, count):
+    found = Found(day)
+    with contextlib.ExitStack() as stack:
+        writer = passing = None
+        for part in _in_order(pool, day.pack, day.parts, n_ahead):
+            count(1)
+            if not found.takes(part):
+                continue
+            if writer is None:
+                passing = stack.enter_context(whole_file(day.path))
+                writer = stack.enter_context(_open(passing, part.shape, day))
+            writer.append(part.images, part.raw)
+        if writer is None:
+            return DayResult(day.name, "empty", day.path, problems=found.sorted_problems())
+        order = found.order()
+        if order is None:
+            found.finish(writer)
+        else:
+            # Rare: clocks that overlap. The chunks are copied as they are to another file.
+            second = stack.enter_context(whole_file(passing))
+            sorted_writer = stack.enter_context(_open(second, found.shape, day))
+            for number in order.tolist():
+                image, raw = writer.chunks(number)
+                sorted_writer.append([image], [raw])
+            found.finish(sorted_writer, order)
+            writer.close()
+    n_bytes = day.path.stat().st_size
+    return DayResult(day.name, "done", day.path, len(found.times), n_bytes, found.sorted_problems())
+
+
+def _open(path, shape, day):
+    return contextlib.closing(DayWriter(path, shape, day.frames_last, day.raw16))
+
+
+def _in_order(pool, pack, parts, n_ahead):
+    """Yield what `pack` makes of each part, in order, a few of them under way in the pool."""
+    futures, following = deque(), iter(parts)
+    try:
+        for part in following:
+            futures.append(pool.submit(pack, part))
+            if len(futures) > n_ahead:
+                yield futures.popleft().result()
+        while futures:
+            yield futures.popleft().result()
+    finally:
+        for future in futures:
+            future.cancel()

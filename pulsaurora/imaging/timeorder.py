@@ -1,0 +1,47 @@
+"""Frames of several files put in time order, one frame a time."""
+
+import numpy as np
+
+from pulsaurora.problems import Problem
+
+
+def order_in_time(times, quality, source, names, own=None):
+    """Return the order that puts frames in time, one frame a time, and what was dropped.
+
+    Of frames with one time the least touched is kept, then the one of the earlier file.
+
+    Parameters
+    ----------
+    times : ndarray of datetime64, shape (n_frames,)
+    quality : list of tuple of str
+        What touched each frame; the one that stays gets `duplicate_dropped` here.
+    source : ndarray of int, shape (n_frames,)
+        Number of the file that each frame is of.
+    names : list of str
+        Of the files.
+    own : container of int, optional
+        Files whose dropped frames are to be told; all when not given.
+
+    Returns
+    -------
+    order : ndarray of int or None
+        None if the frames are in order already.
+    problems : list of Problem
+    """
+    if times.size < 2 or (times[1:] > times[:-1]).all():
+        return None, []
+    order = np.lexsort((np.arange(times.size), [len(flags) for flags in quality], times))
+    again = np.zeros(times.size, bool)
+    again[1:] = times[order][1:] == times[order][:-1]
+    kept = order[np.flatnonzero(~again)[np.cumsum(~again) - 1]]
+    problems = []
+    for file in np.unique(source[order[again]]).tolist():
+        theirs = again & (source[order] == file)
+        for index in kept[theirs].tolist():
+            if "duplicate_dropped" not in quality[index]:
+                quality[index] = (*quality[index], "duplicate_dropped")
+        if own is None or file in own:
+            other = names[source[kept[theirs][0]]]
+            reason = f"{theirs.sum()} frames have the times of frames in {other}: dropped"
+            problems.append(Problem(names[file], reason, int((source == file).sum() - theirs.sum())))
+    return order[~again], problems
