@@ -71,6 +71,7 @@ class _Rows:
     reduced: Reduced | None = None
     features: np.ndarray | None = None
     position: tuple | None = None
+    source: np.ndarray | None = None  # number of each frame's file in the night
 
 
 def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=None):
@@ -101,12 +102,12 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
     def read(minute):
         return _read(minute, read_minute, model, grid, visible)
 
-    def compute(files, own, latitude, longitude):
-        return _compute(files, own, model, latitude, longitude)
+    def compute(files, first, own, latitude, longitude):
+        return _compute(files, first, own, model, latitude, longitude)
 
     with open_minutes(night) as read_minute:
         done = list(_in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
-    return _finish(done, [str(minute.alternatives[0]) for minute in minutes[:1]])
+    return _finish(done, [str(minute.alternatives[0]) for minute in minutes])
 
 
 def classify_frames(images, times, site=None, model=None, *, latitude=None, longitude=None, elevation=None):
@@ -212,7 +213,7 @@ def _in_chunks(pool, minutes, read, compute, position, on_minutes, stop):
                 if files[-1].position:
                     position.learn(*files[-1].position)
             mine = range(own[0] - low, own[-1] + 1 - low)
-            computing.append(pool.submit(compute, files, mine, *position.known))
+            computing.append(pool.submit(compute, files, low, mine, *position.known))
             del files
             if on_minutes:
                 on_minutes(len(own))
@@ -250,8 +251,8 @@ def _read(minute, read_minute, model, grid, visible):
     return rows
 
 
-def _compute(files, own, model, latitude, longitude):
-    """Features and probabilities of the frames of `files[own]`, in time order."""
+def _compute(files, first, own, model, latitude, longitude):
+    """Features and probabilities of the frames of `files[own]`, in time order; `first` numbers `files[0]`."""
     reduced = Reduced.concatenate([file.reduced for file in files])
     quality = [flags for file in files for flags in file.quality]
     source = np.repeat(np.arange(len(files)), [len(file.times) for file in files])
@@ -278,6 +279,7 @@ def _compute(files, own, model, latitude, longitude):
         problems=problems,
         probabilities=probabilities,
         features=features,
+        source=first + source[mine],
     )
 
 
@@ -291,6 +293,7 @@ def _finish(chunks, names):
                 [],
                 probabilities=np.empty((0, len(CLASSES)), np.float32),
                 features=np.empty((0, len(FEATURE_NAMES)), np.float32),
+                source=np.empty(0, int),
             )
         ]
     times = np.concatenate([chunk.times for chunk in chunks])
@@ -299,7 +302,7 @@ def _finish(chunks, names):
     quality = [flags for chunk in chunks for flags in chunk.quality]
     problems = [problem for chunk in chunks for problem in chunk.problems]
     # A clock that was set back puts frames of distant files in one another's time.
-    order, dropped = order_in_time(times, quality, np.zeros(times.size, int), names)
+    order, dropped = order_in_time(times, quality, np.concatenate([chunk.source for chunk in chunks]), names)
     if order is not None:
         times, raw, features = times[order], raw[order], features[order]
         quality = [quality[index] for index in order.tolist()]

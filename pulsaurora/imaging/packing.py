@@ -7,10 +7,11 @@ the day. What a day is made of and how its parts are read is told by `themispack
 
 import contextlib
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -149,18 +150,27 @@ def pack_days(
     listed = [] if listed is None else listed
     results = []
     n_threads = workers or n_cores()
+    stop = threading.Event()
     try:
-        with contextlib.ExitStack() as stack:
-            pool = ThreadPoolExecutor(n_threads, "pulsaurora")
-            stack.callback(pool.shutdown, cancel_futures=True)
-            for days in dates:
-                total = sum(len(day.parts) for day in days)
-                if watch and not total:
-                    watch(1.0)
-                for day in days:
-                    advance = None if watch is None else lambda n, total=total: watch(n / total)
-                    results.append(_pack_day(day, pool, _AHEAD * n_threads, overwrite, advance))
-                    _report(results[-1])
+        # Written by a thread of its own: h5py calls back into Python where an exception that a signal raises
+        # is lost, and signals come to the thread that waits here.
+        with ThreadPoolExecutor(n_threads, "pulsaurora") as pool, ThreadPoolExecutor(1) as lane:
+            try:
+                for days in dates:
+                    total = sum(len(day.parts) for day in days)
+                    if watch and not total:
+                        watch(1.0)
+                    for day in days:
+                        advance = None if watch is None else lambda n, total=total: watch(n / total)
+                        writing = lane.submit(
+                            _pack_day, day, pool, _AHEAD * n_threads, overwrite, advance, stop
+                        )
+                        while not wait([writing], timeout=0.5).done:  # else Windows would not hear Ctrl-C
+                            continue
+                        results.append(writing.result())
+                        _report(results[-1])
+            finally:
+                stop.set()
     finally:
         listed[:] = dict.fromkeys(listed)
         found = [(problem, "") for problem in listed]
@@ -178,7 +188,7 @@ def _report(result):
     _log.log(logging.ERROR if result.status == "failed" else logging.INFO, "%s", result)
 
 
-def _pack_day(day, pool, n_ahead, overwrite, advance):
+def _pack_day(day, pool, n_ahead, overwrite, advance, stop):
     """Make one day file unless it is there; never raises for what is wrong with it."""
     began = time.perf_counter()
     n_counted = 0
@@ -192,7 +202,7 @@ def _pack_day(day, pool, n_ahead, overwrite, advance):
     try:
         result = None if overwrite else _done(day)
         if result is None:
-            result = _write(day, pool, n_ahead, count)
+            result = _write(day, pool, n_ahead, count, stop)
     except Exception as error:
         # Whatever is wrong with one day, the others are to be done: it is told, and the batch fails
         # at its end.
@@ -223,12 +233,14 @@ def _done(day):
         return None
 
 
-def _write(day, pool, n_ahead, count):
+def _write(day, pool, n_ahead, count, stop):
     found = Found(day)
     with contextlib.ExitStack() as stack:
         writer = passing = None
         for part in _in_order(pool, day.pack, day.parts, n_ahead):
             count(1)
+            if stop.is_set():
+                raise KeyboardInterrupt
             if not found.takes(part):
                 continue
             if writer is None:
@@ -245,6 +257,8 @@ def _write(day, pool, n_ahead, count):
             second = stack.enter_context(whole_file(passing))
             sorted_writer = stack.enter_context(_open(second, found.shape, day))
             for number in order.tolist():
+                if stop.is_set():
+                    raise KeyboardInterrupt
                 image, raw = writer.chunks(number)
                 sorted_writer.append([image], [raw])
             found.finish(sorted_writer, order)

@@ -30,7 +30,9 @@ def order_in_time(times, quality, source, names, own=None):
     """
     if times.size < 2 or (times[1:] > times[:-1]).all():
         return None, []
-    order = np.lexsort((np.arange(times.size), [len(flags) for flags in quality], times))
+    # Having had a double is no harm to a frame.
+    touched = [len(flags) - ("duplicate_dropped" in flags) for flags in quality]
+    order = np.lexsort((np.arange(times.size), touched, times))
     again = np.zeros(times.size, bool)
     again[1:] = times[order][1:] == times[order][:-1]
     kept = order[np.flatnonzero(~again)[np.cumsum(~again) - 1]]

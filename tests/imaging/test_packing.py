@@ -105,6 +105,8 @@ def test_labels_from_a_day_file_are_those_from_the_minute_files(shared_data, tmp
     tables = [read_classifications(night.path.with_suffix(".parquet")) for night in
               (wanted.nights[0], found.nights[0])]  # fmt: skip
     pd.testing.assert_frame_equal(*tables)
+    # The frames that another file has too were looked at among their neighbours.
+    assert not tables[0]["quality"].iloc[40:60].str.contains("few_samples").any()
     # And again: done already, from either.
     again = classify_nights(tmp_path / "day", tmp_path / "b", DATE, DATE, dayfiles=True, **options)
     assert again.nights[0].status == "skipped"
@@ -308,8 +310,8 @@ def test_stopped_half_way_it_leaves_nothing_half_named(tmp_path, sign):
     while not list(tmp_path.glob("o/.*.part")) and running.poll() is None and time.monotonic() < waited:
         time.sleep(0.01)
     running.send_signal(sign)
-    running.communicate(timeout=60)
-    assert running.returncode == (143 if sign == signal.SIGTERM else 130)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == (143 if sign == signal.SIGTERM else 130), said[:1500]
     assert left_behind(tmp_path / "o") == []
 
 
