@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard pulsaurora/_core/*.pyx pulsaurora/_core/*.h) setup.py pyproject.toml requirements.txt
 
-.PHONY: demo test bench asan docs model lint clean
+.PHONY: demo test bench asan docs model refinement lint clean
 
 # Versions that are known to work together come from requirements.txt, used as constraints.
 $(BIN)/.installed: $(SOURCES)
@@ -35,6 +35,11 @@ docs: $(BIN)/.installed
 
 model: $(BIN)/.installed-test
 	$(BIN)/pulsaurora train --simulated --out pulsaurora/models/features.onnx
+
+# From human labels and the files they judge: make refinement LABELS=workbook.xlsx CLASSIFICATIONS=folder
+refinement: $(BIN)/.installed-test
+	$(BIN)/python -m pulsaurora.classification.refine_training --labels "$(LABELS)" \
+		--classifications "$(CLASSIFICATIONS)" --out pulsaurora/models/refine_reference.onnx
 
 lint:
 	$(BIN)/python -m pip install --quiet ruff && $(BIN)/ruff check .

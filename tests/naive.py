@@ -204,3 +204,46 @@ def arc_light(x, y, centre, north, south, light):
     width = north if y > centre else south
     distance = (y - centre) / width
     return light * math.exp(-distance * distance) if abs(distance) < 3.2 else 0.0
+
+
+def mean_log_probability(seconds, probabilities, index, half_minutes, night_gap_minutes, floor):
+    """Log of floor plus the mean probabilities of all frames of minutes within reach of one minute.
+
+    Only of its own local night: minutes from which no gap is longer than night_gap_minutes.
+    """
+    minutes = [int(second // 60) for second in seconds]
+    here = minutes[index]
+    occupied = sorted(set(minutes))
+    night = {here}
+    for step in (1, -1):
+        last = here
+        for other in occupied[::step]:
+            if (other - last) * step <= 0:
+                continue
+            if abs(other - last) > night_gap_minutes:
+                break
+            night.add(other)
+            last = other
+    total, n = np.zeros(probabilities.shape[1]), 0
+    for minute, row in zip(minutes, probabilities, strict=True):
+        if minute in night and (half_minutes is None or abs(minute - here) <= half_minutes):
+            total, n = total + row, n + 1
+    return np.log(total / n + floor)
+
+
+def magnetic_hours(site, sun, pole):
+    """Hours from magnetic noon to a site, from three (latitude, longitude) in degrees, by vectors."""
+
+    def vector(latitude, longitude):
+        latitude, longitude = math.radians(latitude), math.radians(longitude)
+        return np.array(
+            [
+                math.cos(latitude) * math.cos(longitude),
+                math.cos(latitude) * math.sin(longitude),
+                math.sin(latitude),
+            ]
+        )
+
+    axis = vector(*pole)
+    flat = [point - axis * (point @ axis) for point in (vector(*site), vector(*sun))]
+    return math.degrees(math.atan2(np.cross(flat[1], flat[0]) @ axis, flat[0] @ flat[1])) / 15

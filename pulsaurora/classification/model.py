@@ -3,7 +3,8 @@
 Metadata of the file (`metadata_props`), all text:
 
 =========================== =========================================================================
-`pulsaurora.kind`           `features` (a row of named features in) or `image` (a prepared image in)
+`pulsaurora.kind`           `features` (a row of named features in), `image` (a prepared image in) or
+                            `context` (what surrounds a minute in; for `refine`, not for `classify`)
 `pulsaurora.classes`        JSON list of the classes, in the order of the probabilities out
 `pulsaurora.feature_names`  JSON list of the features, in the order of the columns in (`features` only)
 `pulsaurora.feature_version` version of their definition (`features` only)
@@ -137,7 +138,7 @@ class Model:
         return out
 
 
-def load_model(path=None, threads=1):
+def load_model(path=None, threads=1, kinds=("features", "image")):
     """Load a model and check that it is one that can be run here.
 
     Parameters
@@ -146,6 +147,8 @@ def load_model(path=None, threads=1):
         An ONNX file; the model that comes with pulsaurora when not given.
     threads : int
         Threads of one `predict` call.
+    kinds : tuple of str
+        Of these kinds; others are refused.
 
     Returns
     -------
@@ -159,7 +162,7 @@ def load_model(path=None, threads=1):
     """
     if path is None:
         return _embedded(threads)
-    return _load(Path(path), threads)
+    return _load(Path(path), threads, kinds)
 
 
 _embedded_models = {}
@@ -170,18 +173,18 @@ def _embedded(threads):
     # Many short calls with arrays share one session.
     with _embedded_lock:
         if threads not in _embedded_models:
-            _embedded_models[threads] = _load(_EMBEDDED, threads)
+            _embedded_models[threads] = _load(_EMBEDDED, threads, ("features", "image"))
         return _embedded_models[threads]
 
 
-def _load(path, threads):
+def _load(path, threads, kinds):
     data = _read(path)
     session, metadata = _session(path, data, threads)
     card = {key[len(_PREFIX) :]: value for key, value in metadata.items() if key.startswith(_PREFIX)}
     kind = card.get("kind")
-    if kind not in ("features", "image"):
+    if kind not in kinds:
         raise ContractError(
-            f"{path.name}: metadata {_PREFIX}kind is {kind!r}, expected 'features' or 'image'; "
+            f"{path.name}: metadata {_PREFIX}kind is {kind!r}, expected {' or '.join(map(repr, kinds))}; "
             "models made elsewhere must be given this metadata first (see the README)"
         )
     model = Model(
@@ -189,7 +192,7 @@ def _load(path, threads):
         sha256=hashlib.sha256(data).hexdigest(),
         kind=kind,
         classes=_names(path, card, "classes"),
-        feature_names=_names(path, card, "feature_names") if kind == "features" else (),
+        feature_names=_names(path, card, "feature_names") if kind != "image" else (),
         feature_version=card.get("feature_version", ""),
         window_s=_window(path, card) if kind == "features" else None,
         card=card,

@@ -38,7 +38,7 @@ class JudgedNight:
     intervals : list of (first, end, label)
         Each labelled interval once: its frames are `first` to `end - 1`; none if it lies beyond the file.
     probabilities : ndarray of float32, shape (n_frames, 4), or None
-        Where a Parquet table beside the file has them.
+        Of each frame by itself, where a Parquet table beside the file has them.
     """
 
     site: str
@@ -132,7 +132,7 @@ def _read(paths, problems):
             table = read_classifications(path, found)
             problems.extend(found)
             if len(table):
-                tables.append((path, _with_probabilities(path, table)))
+                tables.append((path, table))
         except UnreadableFileError as error:
             problems.append(Problem(str(path), str(error).removeprefix(f"{path}: ")))
     if not tables:
@@ -147,6 +147,7 @@ def _read(paths, problems):
         )
         if apart:  # the imager was changed during the night
             whole = pd.concat([table for _, table in tables], ignore_index=True)
+            whole.attrs = {"n_rows": [len(table) for _, table in tables]}
             return whole, [path for path, _ in tables]
         best = max(tables, key=lambda item: len(item[1]))
         for path, table in tables:
@@ -154,20 +155,39 @@ def _read(paths, problems):
                 reason = f"tells of the same hours as {best[0].name}, which has more rows; left aside"
                 problems.append(Problem(str(path), reason, len(table)))
         tables = [best]
-    return tables[0][1], [tables[0][0]]
+    path, table = tables[0]
+    table.attrs = {"n_rows": [len(table)]}
+    return table, [path]
 
 
-def _with_probabilities(path, table):
-    """Return the table with the probabilities that the Parquet table beside it has, if they fit."""
+def probabilities_beside(path, n_rows):
+    """Return what the Parquet table beside a classification file has of each frame by itself.
+
+    Parameters
+    ----------
+    path : path-like
+        The classification file.
+    n_rows : int
+        Rows that the file has.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_rows, 4), or None
+        Probabilities of the model alone, before they were steadied, if the table has them. None where there
+        is no table that fits.
+    """
     beside = parquet_path(path)
-    if beside.is_file():
-        try:
-            whole = read_classifications(beside)
-        except UnreadableFileError:
-            return table
-        if len(whole) == len(table) and set(CLASSES) <= set(whole):
-            return whole[["time", "label", "confidence", *CLASSES]]
-    return table
+    if not beside.is_file():
+        return None
+    try:
+        whole = read_classifications(beside)
+    except UnreadableFileError:
+        return None
+    for prefix in ("raw_", ""):
+        names = [f"{prefix}{name}" for name in CLASSES]
+        if set(names) <= set(whole) and len(whole) == n_rows:
+            return whole[names].to_numpy(np.float32)
+    return None
 
 
 def _judge(site, date, paths, table, rows, problems):
@@ -196,7 +216,10 @@ def _judge(site, date, paths, table, rows, problems):
     if n_contested := int((truth == CONTESTED).sum()):
         reason = f"{n_contested} frames are labelled with two classes; they are not used"
         problems.append(Problem(first_path, reason, n - n_contested))
-    probabilities = table[list(CLASSES)].to_numpy(np.float32) if set(CLASSES) <= set(table) else None
+    parts = [
+        probabilities_beside(path, n_rows) for path, n_rows in zip(paths, table.attrs["n_rows"], strict=True)
+    ]
+    probabilities = None if any(part is None for part in parts) else np.concatenate(parts)
     return JudgedNight(
         site,
         date,

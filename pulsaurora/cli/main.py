@@ -28,6 +28,7 @@ COMMANDS = {
     "download": "pulsaurora.cli.download",
     "pack": "pulsaurora.cli.pack",
     "classify": "pulsaurora.cli.classify",
+    "refine": "pulsaurora.cli.refine",
     "labels": "pulsaurora.cli.labels",
     "evaluate": "pulsaurora.cli.evaluate",
     "plot": "pulsaurora.cli.plot",

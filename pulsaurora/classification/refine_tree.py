@@ -1,0 +1,135 @@
+"""A folder of classification files, refined into another of the same layout."""
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pulsaurora import __version__
+from pulsaurora.archive.tables import read_classifications, write_classifications
+from pulsaurora.classes import CLASSES
+from pulsaurora.classification.context import soft_probabilities
+from pulsaurora.classification.refine import STEADY_ONLY, load_refinement, refine_probabilities
+from pulsaurora.classification.truth import find_classifications, probabilities_beside
+from pulsaurora.problems import ContractError, Problem, UnreadableFileError, UsageError
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class RefinedTree:
+    """What became of a folder.
+
+    Attributes
+    ----------
+    paths : list of pathlib.Path
+        The files written.
+    n_frames, n_changed : int
+        Frames in them, and those whose label changed.
+    problems : list of Problem
+        Files that could not be refined, and rows that were left out.
+    """
+
+    paths: list = field(default_factory=list)
+    n_frames: int = 0
+    n_changed: int = 0
+    problems: list = field(default_factory=list)
+
+
+def refine_tree(root, out, refinement=None, advance=None):
+    """Refine every classification file below a folder, and leave those files as they are.
+
+    The embedded refinement was learned from the habits of one network, whose files name no model. Files that
+    name theirs (ours do) are only steadied over the night, unless a refinement is given.
+
+    Parameters
+    ----------
+    root : path-like
+        Folder of classification files.
+    out : path-like
+        Where the refined files go, under the same names; not `root`, nor inside it.
+    refinement : Refinement, optional
+        Learned for files like these.
+    advance : callable, optional
+        Called once a file.
+
+    Returns
+    -------
+    RefinedTree
+
+    Raises
+    ------
+    UsageError
+        If `out` is `root` or one of them lies in the other, or there is no classification file.
+    """
+    root, out = Path(root), Path(out)
+    inner, outer = Path(os.path.realpath(out)), Path(os.path.realpath(root))
+    if inner == outer or outer in inner.parents or inner in outer.parents:
+        raise UsageError(f"{out} and {root} overlap; refined files need a folder of their own")
+    files = find_classifications(root)
+    if not files:
+        raise UsageError(f"no classification files (..._classifications.txt) below {root}")
+    done = RefinedTree()
+    embedded = load_refinement() if refinement is None else None
+    for (site, _), paths in files.items():
+        for path in paths:
+            target = out / path.relative_to(root)
+            try:
+                _refine_file(path, target, site, refinement, embedded, done)
+            except (UnreadableFileError, ContractError) as error:
+                done.problems.append(Problem(str(path), str(error).removeprefix(f"{path}: ")))
+            if advance:
+                advance()
+    for problem in done.problems:
+        _log.warning("%s", problem)
+    return done
+
+
+def _refine_file(path, target, site, refinement, embedded, done):
+    found = []
+    table = read_classifications(path, found)
+    done.problems.extend(problem for problem in found if "put in order" not in problem.reason)
+    if not len(table):
+        return
+    made_by = table.attrs.get("model")
+    if refinement is None:
+        refinement = STEADY_ONLY if made_by else embedded
+    told = _told(path, table, refinement.evidence)
+    times = table["time"].to_numpy().astype("datetime64[us]")
+    refined = refine_probabilities(times, told, site, refinement)
+    label = refined.argmax(axis=1).astype(np.int8)
+    before = table["label"].cat.codes.to_numpy()
+    columns = {"time": times, "label": label, "confidence": refined.max(axis=1)}
+    columns |= {name: refined[:, i] for i, name in enumerate(CLASSES)}
+    columns |= {"original_label": before, "original_confidence": table["confidence"].to_numpy()}
+    model = refinement.model
+    how = "steadying alone"
+    if model:
+        learned_from = " ".join(model.card.get("trained_on", "?").split())[:300]  # one line, whoever wrote it
+        how = f"{model.path.name}, learned from {learned_from}"
+    about = {
+        "version": __version__,
+        "model": model.sha256 if model else "none",
+        "inputs": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "refined by": how,
+    }
+    if made_by:
+        about["original model"] = made_by
+    write_classifications(target, columns, about, found)
+    done.paths.append(target)
+    done.n_frames += len(label)
+    done.n_changed += int((label != before).sum())
+
+
+def _told(path, table, evidence):
+    """Return what each frame says by itself, as probabilities."""
+    if evidence != "class_confidence":
+        told = probabilities_beside(path, len(table))
+        if told is not None:
+            return told
+        if evidence == "probabilities":
+            raise ContractError(f"{path}: no Parquet table with the probabilities that this refinement takes")
+    return soft_probabilities(table["label"].cat.codes.to_numpy(), table["confidence"].to_numpy())
