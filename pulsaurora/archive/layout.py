@@ -112,8 +112,13 @@ def fingerprint(night, *others):
         Further files that decide what comes out.
     """
     paths = [path for minutes in night.hours.values() for minute in minutes for path in minute.alternatives]
+    return fingerprint_files([*paths, *filter(None, others)])
+
+
+def fingerprint_files(paths):
+    """Return a digest of the names and sizes of files, in any order, each counted once."""
     lines = []
-    for path in dict.fromkeys((*paths, *filter(None, others))):
+    for path in dict.fromkeys(paths):
         try:
             size = os.stat(path).st_size
         except OSError:

@@ -329,7 +329,7 @@ def _run(task, model, pool, count, stop):
         "model": model.sha256,
         "inputs": fingerprint(night, skymap_path),
     }
-    if not task.overwrite and (problems := _done(task.path, about)) is not None:
+    if not task.overwrite and (problems := classified_already(task.path, about)) is not None:
         return NightResult(task.name, "skipped", task.path, problems=problems)
     elevation, problems = None, []
     if night.dayfile:
@@ -354,7 +354,7 @@ def _run(task, model, pool, count, stop):
     )
 
 
-def _done(path, about):
+def classified_already(path, about):
     """Return the problems of a night that was classified from the same inputs, else None."""
     if not parquet_path(path).is_file() or not read_about(path).items() >= about.items():
         return None

@@ -60,7 +60,7 @@ class LabelledNight:
 
 
 @dataclass(slots=True)
-class _Rows:
+class Rows:
     """Frames of a file or of a chunk; `reduced` or `features` according to how far they have come."""
 
     name: str
@@ -107,7 +107,7 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
 
     with open_minutes(night) as read_minute:
         done = list(_in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
-    return _finish(done, [str(minute.alternatives[0]) for minute in minutes])
+    return finish_night(done, [str(minute.alternatives[0]) for minute in minutes])
 
 
 def classify_frames(images, times, site=None, model=None, *, latitude=None, longitude=None, elevation=None):
@@ -238,7 +238,7 @@ def _result(future, stop):
 def _read(minute, read_minute, model, grid, visible):
     """Read one minute and drop its pixels."""
     frames = read_minute(minute)
-    rows = _Rows(
+    rows = Rows(
         name=str(minute.alternatives[0]),
         times=frames.times,
         quality=frames.quality,
@@ -272,7 +272,7 @@ def _compute(files, first, own, model, latitude, longitude):
         probabilities = model.predict(features)
     for file in files[own.start : own.stop]:
         problems.extend(file.problems)
-    return _Rows(
+    return Rows(
         name="",
         times=reduced.times[mine],
         quality=[quality[index] for index in mine.tolist()],
@@ -283,11 +283,23 @@ def _compute(files, first, own, model, latitude, longitude):
     )
 
 
-def _finish(chunks, names):
-    """Join the chunks, steady the labels over the night and name what touched each frame."""
+def finish_night(chunks, names):
+    """Join the chunks, steady the labels over the night and name what touched each frame.
+
+    Parameters
+    ----------
+    chunks : list of Rows
+        With features and probabilities, in any order.
+    names : list of str
+        Of the files that `Rows.source` counts.
+
+    Returns
+    -------
+    LabelledNight
+    """
     if not chunks:
         chunks = [
-            _Rows(
+            Rows(
                 "",
                 np.empty(0, "datetime64[us]"),
                 [],

@@ -14,9 +14,11 @@ from pulsaurora.cli.options import (
     Sites,
     Start,
     Stream0,
+    Wavelengths,
     Workers,
     existing_folder,
     parse_dates,
+    parse_filters,
     parse_sites,
 )
 from pulsaurora.problems import UsageError
@@ -42,6 +44,15 @@ def command(
             help="Folder of day files made by `pack themis --raw16`, to work from in place of --stream0.",
         ),
     ] = None,
+    pfrr: Annotated[
+        Path | None,
+        typer.Option(
+            "--pfrr",
+            metavar="DIR",
+            help="Folder of PFRR images, to label in place of --stream0; see docs/pfrr.md.",
+        ),
+    ] = None,
+    wavelengths: Wavelengths = None,
 ):
     """Label every frame of every night from START to END.
 
@@ -51,20 +62,31 @@ def command(
     """
     first, last = parse_dates(start, end)
     sites = parse_sites(sites)
-    if dayfiles is None:
-        archive = existing_folder(stream0, "--stream0")
+    if dayfiles is not None and pfrr is not None:
+        raise UsageError("--dayfiles and --pfrr are two archives; name one of them")
+    if wavelengths is not None and pfrr is None:
+        raise UsageError("--wavelengths is for --pfrr")
+    if pfrr is not None:
+        archive, what = existing_folder(pfrr, "--pfrr"), "the root of a PFRR tree"
+    elif dayfiles is not None:
+        archive, what = existing_folder(dayfiles, "--dayfiles"), "a folder of day files"
     else:
-        archive = existing_folder(dayfiles, "--dayfiles")
+        archive, what = existing_folder(stream0, "--stream0"), "the root of a stream0 tree"
+    filters = parse_filters(wavelengths)
     path = log.start("classify")
     from pulsaurora.archive.problem_table import PROBLEMS_NAME
     from pulsaurora.classification.batch import classify_nights
 
     with log.progress("classifying", total=(last - first).days + 1) as advance:
-        result = classify_nights(
-            archive, out, first, last, sites, workers, model, overwrite, advance, dayfiles is not None
-        )
+        if pfrr is not None:
+            from pulsaurora.classification.pfrr import classify_pfrr
+
+            result = classify_pfrr(archive, out, first, last, filters, workers, model, overwrite, advance)
+        else:
+            result = classify_nights(
+                archive, out, first, last, sites, workers, model, overwrite, advance, dayfiles is not None
+            )
     if not result.nights and not result.problems:
-        what = "the root of a stream0 tree" if dayfiles is None else "a folder of day files"
         raise UsageError(f"no frames of {start} to {end} under {archive}; is it {what}?")
     counts = Counter(night.status for night in result.nights)
     words = {"done": "done", "skipped": "done already", "failed": "failed"}

@@ -25,6 +25,13 @@ Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads; as many as there are cores when not given.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is already done.")]
+Raw = Annotated[
+    Path, typer.Option("--raw", envvar="PULSAURORA_PFRR", metavar="DIR", help="Folder of the PFRR images.")
+]
+Wavelengths = Annotated[
+    str | None,
+    typer.Option("--wavelengths", metavar="428,558", help="Only these PFRR filters, nm; all when not given."),
+]
 
 
 def parse_dates(start, end):
@@ -59,6 +66,18 @@ def parse_sites(text):
     if not sites:
         raise UsageError("--sites names no site; write it as --sites gill,rank")
     return sites
+
+
+def parse_filters(text):
+    """Return PFRR filters, three digits each, from `428,558`, or None for all of them."""
+    if text is None:
+        return None
+    from pulsaurora.archive.wanted import parse_wavelengths
+
+    chosen = parse_wavelengths(text.replace(",", " ").split())
+    if not chosen:
+        raise UsageError("--wavelengths names no filter; write it as --wavelengths 428,558")
+    return chosen
 
 
 def existing_folder(path, option):

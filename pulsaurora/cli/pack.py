@@ -11,12 +11,15 @@ from pulsaurora.cli.options import (
     End,
     Out,
     Overwrite,
+    Raw,
     Sites,
     Start,
     Stream0,
+    Wavelengths,
     Workers,
     existing_folder,
     parse_dates,
+    parse_filters,
     parse_sites,
 )
 from pulsaurora.problems import UsageError
@@ -59,6 +62,51 @@ def themis(
         result = pack_themis(stream0, out, first, last, sites, raw16, workers, overwrite, advance)
     if not result.days and not result.problems:
         raise UsageError(f"no frames of {start} to {end} under {stream0}; is it the root of a stream0 tree?")
+    return _tell(result, out, path)
+
+
+@command.command("pfrr")
+def pfrr(
+    start: Start,
+    end: End,
+    raw: Raw = Path("data/pfrr"),
+    out: Out = Path("data/dayfiles"),
+    wavelengths: Wavelengths = None,
+    raw16: Raw16 = False,
+    tiles: Annotated[int, typer.Option("--tiles", help="Tiles each way of the equalization: 4 or 8.")] = 4,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration",
+            metavar="DIR",
+            help="Folder of the Az and El files of the imager; `cal` in or beside --raw when not given.",
+        ),
+    ] = None,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
+):
+    """Make OUT/all-images-YYYY-MM-DD-WWW.h5 of every date and filter from START to END.
+
+    Images are equalized (CLAHE) and 8-bit, each scaled by its own maximum; any HDF5 reader opens them. Day
+    files that were made of the same files are left as they are. What could not be read is listed in
+    OUT/problems.csv.
+    """
+    first, last = parse_dates(start, end)
+    existing_folder(raw, "--raw")
+    if calibration is not None:
+        existing_folder(calibration, "--calibration")
+    if tiles not in (4, 8):
+        raise UsageError(f"--tiles {tiles}: 4 or 8 each way can be used")
+    chosen = parse_filters(wavelengths)
+    path = log.start("pack_pfrr")
+    from pulsaurora.imaging.pfrrpack import pack_pfrr
+
+    with log.progress("packing", total=(last - first).days + 1) as advance:
+        result = pack_pfrr(
+            raw, out, first, last, chosen, raw16, (tiles, tiles), calibration, workers, overwrite, advance
+        )
+    if not result.days and not result.problems:
+        raise UsageError(f"no images of {start} to {end} under {raw}; is it the root of a PFRR tree?")
     return _tell(result, out, path)
 
 

@@ -193,7 +193,9 @@ def reduce_frames(images, times, grid):
     return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid)
 
 
-def window_features(reduced, inner=None, latitude=None, longitude=None, window_s=WINDOW_S):
+def window_features(
+    reduced, inner=None, latitude=None, longitude=None, window_s=WINDOW_S, cadence_s=CADENCE_S
+):
     """Compute the features of some frames from those round them.
 
     Parameters
@@ -206,6 +208,8 @@ def window_features(reduced, inner=None, latitude=None, longitude=None, window_s
         Position of the site; where unknown the sky is taken as dark (sun and moon at -90).
     window_s : float, seconds
         Length of the window centred on each frame, 30 to 360.
+    cadence_s : float, seconds
+        Between frames, where none is missing. Periods below twice this are not told apart from longer ones.
 
     Returns
     -------
@@ -216,13 +220,15 @@ def window_features(reduced, inner=None, latitude=None, longitude=None, window_s
     Raises
     ------
     ContractError
-        If times do not ascend or window_s is out of range.
+        If times do not ascend, or window_s or cadence_s is out of range.
     """
     n = len(reduced)
     first, last, _ = (inner or slice(None)).indices(n)
     last = max(first, last)
     if not 5 * SHORTEST_PERIOD_S <= window_s <= MAXIMUM_WINDOW_S:
         raise ContractError(f"window of {window_s} s; 30 to {MAXIMUM_WINDOW_S:.0f} s can be used")
+    if not 0.1 <= cadence_s <= window_s:
+        raise ContractError(f"cadence of {cadence_s} s; 0.1 s up to the window of {window_s} s can be used")
     if n > 1 and not (np.diff(reduced.times) > np.timedelta64(0, "us")).all():
         raise ContractError("frame times do not ascend; sort them and drop duplicates first")
     out = np.zeros((last - first, len(FEATURES)), dtype=np.float32)
@@ -239,8 +245,8 @@ def window_features(reduced, inner=None, latitude=None, longitude=None, window_s
     modulation = np.empty((last - first, n_modulation), dtype=np.float32)
     _modulation.fill_modulation(
         times_s, reduced.cells, reduced.structure, reduced.grid.cell_mask.ravel(), n_rows, n_cols,
-        first, last, window_s / 2, CADENCE_S, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN, READ_VARIANCE,
-        4 * (reduced.grid.block**2 - 1), OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
+        first, last, window_s / 2, cadence_s, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN,
+        READ_VARIANCE, 4 * (reduced.grid.block**2 - 1), OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
         np.empty((n, n_cells), dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))), np.empty((n, 7)),
         np.empty(_modulation.scratch_size(n_cells, n_frequencies), dtype=np.float32),
         np.empty(n_cells, dtype=np.int32), np.empty(n_cells, dtype=np.uint8), modulation,

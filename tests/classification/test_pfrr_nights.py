@@ -1,0 +1,147 @@
+"""PFRR nights through a model made for THEMIS frames."""
+
+import datetime as dt
+from pathlib import Path
+
+import fitswriter
+import numpy as np
+import pytest
+import tinymodel
+
+from pulsaurora.archive.tables import read_classifications
+from pulsaurora.classification import model as model_module
+from pulsaurora.classification.pfrr import as_themis, cadence_of, classify_pfrr
+from pulsaurora.cli import log, main
+from pulsaurora.problems import ContractError
+from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.table import FEATURE_NAMES
+
+DATE = dt.date(2015, 10, 7)
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts/all_tasks_pfrr.py"
+
+
+@pytest.fixture
+def model(tmp_path):
+    return tinymodel.save(tinymodel.features_proto(tinymodel.weights() / 100), tmp_path / "tiny.onnx")
+
+
+def night(root, n=12, wavelength="558"):
+    for i in range(n):
+        seconds = 23 * 60 + 51.743 + 12.5 * i
+        clock = f"08{int(seconds // 60):02d}{seconds % 60:06.3f}"
+        fitswriter.write(root / "2015/20151007", clock, wavelength, pixels=fitswriter.counts(seed=i))
+
+
+def test_frames_are_brought_to_the_counts_of_a_themis_imager():
+    rng = np.random.default_rng(0)
+    sky = np.full((512, 512), 375.0)
+    sky[100:400, 100:400] += 200
+    frames = np.rint(rng.normal(sky, np.sqrt(0.6 * (sky - 375) + 13), (4, 512, 512))).astype(np.uint16)
+    scaled = as_themis(frames)
+    assert scaled.shape == (4, 256, 256) and scaled.dtype == np.uint16
+    inside, outside = scaled[:, 60:190, 60:190], scaled[:, :40, :40]
+    assert abs(outside.mean() - 3000) < 5 and abs(inside.mean() - 3000 - 9.3 * 200) < 20
+    # Noise is what features take for a THEMIS imager's, 1.68 x counts + 380, to a quarter.
+    assert 0.75 < inside.var() / (1.68 * 9.3 * 200 + 380) < 1.25
+    assert as_themis(np.full((1, 1024, 1024), 100, np.uint16)).mean() == 3000
+    with pytest.raises(ContractError, match="expected"):
+        as_themis(np.zeros((2, 500, 500), np.uint16))
+
+
+def test_the_cadence_is_told_without_the_gaps():
+    seconds = np.array([0, 12.5, 25, 37.6, 4000, 4012.5, 9000])
+    times = np.datetime64("2015-10-07T08:00", "us") + (seconds * 1e6).astype("timedelta64[us]")
+    assert cadence_of(times) == 12.5
+    assert cadence_of(times[:1]) == 12.5
+
+
+def test_the_cadence_changes_nothing_for_themis_frames():
+    rng = np.random.default_rng(0)
+    images = rng.normal(3600, 60, (30, 256, 256)).astype(np.uint16)
+    times = np.datetime64("2014-03-10T06:00", "us") + np.arange(30) * np.timedelta64(3, "s")
+    reduced = reduce_frames(images, times, SkyGrid())
+    np.testing.assert_array_equal(window_features(reduced), window_features(reduced, cadence_s=3.0))
+    # At four times the cadence a whole window is there, where it would seem three quarters empty.
+    slow = reduce_frames(images, times[0] + np.arange(30) * np.timedelta64(12, "s"), SkyGrid())
+    filled = FEATURE_NAMES.index("window_filled")
+    assert window_features(slow)[15, filled] < 0.3
+    assert window_features(slow, cadence_s=12.0)[15, filled] == pytest.approx(1, abs=0.11)
+    with pytest.raises(ContractError, match="cadence of 0"):
+        window_features(slow, cadence_s=0)
+
+
+def test_a_night_is_labelled_each_filter_by_itself(tmp_path, model):
+    night(tmp_path)
+    night(tmp_path, 3, "428")
+    (tmp_path / "2015/20151007" / fitswriter.name_of("093000.000")).touch()
+    result = classify_pfrr(tmp_path, tmp_path / "o", DATE, DATE, model=model, workers=2)
+    assert [(one.name, one.n_frames) for one in result.nights] == [
+        ("20151007_pkr_dasc428", 3), ("20151007_pkr_dasc558", 12)]  # fmt: skip
+    assert result.n_problems == 1 and "is empty" in result.nights[1].problems[0].reason
+    table = read_classifications(result.nights[1].path.with_suffix(".parquet"))
+    assert table["window_filled"].iloc[5] > 0.5 and not table["quality"].str.contains("few_samples").any()
+    assert table["sun_elevation"].between(-60, -10).all()
+    again = classify_pfrr(tmp_path, tmp_path / "o", DATE, DATE, model=model)
+    assert [one.status for one in again.nights] == ["skipped", "skipped"] and again.n_problems == 1
+    only = classify_pfrr(tmp_path, tmp_path / "p", DATE, DATE, ["428"], model=model)
+    assert [one.name for one in only.nights] == ["20151007_pkr_dasc428"]
+
+
+def test_early_files_are_told_apart_by_their_headers(tmp_path, model):
+    folder, day = tmp_path / "2009/20090115", "20090115"
+    fitswriter.write(folder, "082351.743", "", day=day)
+    fitswriter.write(folder, "082404.243", "", day=day, changed={"FILTWAV": "'0630'"})
+    date = dt.date(2009, 1, 15)
+    for status in ("done", "skipped"):
+        result = classify_pfrr(tmp_path, tmp_path / "o", date, date, model=model)
+        assert [one.name[9:] for one in result.nights] == ["pkr_dasc", "pkr_dasc630"]
+        assert [one.status for one in result.nights] == [status, status]
+
+
+def test_a_night_without_an_image(tmp_path, model):
+    (tmp_path / "2015-10-07-558").mkdir()
+    (tmp_path / "2015-10-07-558" / fitswriter.name_of()).touch()
+    result = classify_pfrr(tmp_path, tmp_path / "o", DATE, DATE, model=model)
+    assert result.nights[0].n_frames == 0 and result.n_problems == 1 and not result.n_failed
+
+
+def test_an_image_model_is_refused(tmp_path):
+    night(tmp_path, 1)
+    model = tinymodel.save(tinymodel.image_proto(), tmp_path / "image.onnx")
+    with pytest.raises(ContractError, match="need a features model"):
+        classify_pfrr(tmp_path, tmp_path / "o", DATE, DATE, model=model)
+
+
+def test_the_real_images_through_the_command(shared_data, tmp_path, model, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    raw = shared_data / "pfrr/RAW"
+    dates = ["2015-10-07", "2015-10-07"]
+    arguments = ["--pfrr", str(raw), "--out", "o", "--model", str(model)]
+    assert main.run(["classify", *dates, *arguments, "--wavelengths", "558"]) == 0
+    table = read_classifications("o/2015/10/07/20151007_pkr_dasc558_classifications.txt")
+    assert [str(time)[:19] for time in table["time"]] == ["2015-10-07 08:23:51", "2015-10-07 08:24:04"]
+    assert main.run(["classify", *dates, *arguments, "--dayfiles", "."]) == 2
+    assert main.run(["classify", *dates, "--wavelengths", "558"]) == 2
+    assert main.run(["classify", *dates, *arguments, "--wavelengths", "555"]) == 2
+    assert main.run(["classify", "2015-10-08", "2015-10-08", *arguments]) == 2
+    assert "is it the root of a PFRR tree?" in capsys.readouterr().err
+    assert main.run(["pack", "pfrr", *dates, "--raw", str(raw), "--out", "d"]) == 0
+    assert main.run(["pack", "pfrr", *dates, "--raw", str(raw), "--out", "d", "--tiles", "5"]) == 2
+    log.stop()
+
+
+def test_the_script_under_its_known_name(tmp_path, model, monkeypatch, capsys):
+    night(tmp_path / "raw", 3)
+    monkeypatch.setattr(model_module, "_EMBEDDED", model)
+    monkeypatch.setattr(model_module, "_embedded_models", {})
+    monkeypatch.setenv("PULSAURORA_PFRR", str(tmp_path / "raw"))
+    monkeypatch.setenv("PULSAURORA_OUT", str(tmp_path / "o"))
+    monkeypatch.chdir(tmp_path)
+    spec = {"__name__": "tried"}
+    exec(compile(SCRIPT.read_text(), str(SCRIPT), "exec"), spec)
+    assert spec["main"](["2015-10-07", "2015-10-07", "2"]) == 0
+    assert len(read_classifications(tmp_path / "o/2015/10/07/20151007_pkr_dasc558_classifications.txt")) == 3
+    assert spec["main"](["2015-10-07"]) == 2 and "[NUM_PROCESSES]" in capsys.readouterr().err
+    assert spec["main"](["--help"]) == 0
+    assert len(SCRIPT.read_text().split("\n")) < 60  # a page
+    log.stop()
