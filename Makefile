@@ -24,7 +24,7 @@ test: $(BIN)/.installed-test
 	$(BIN)/python -m pytest
 
 bench: $(BIN)/.installed-test
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m pytest benchmarks -o addopts= -s --benchmark-group-by=group
 
 # Kernels under address and undefined-behaviour sanitizers, on mutated files.
 asan: $(BIN)/.installed-test

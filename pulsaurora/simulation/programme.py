@@ -25,7 +25,7 @@ def suits(needs, where):
 
 
 def draw_script(rng, start, n_minutes, heavens, against=0.12):
-    """Draw scenes for training: classes equally often, each scene 2 to 10 minutes.
+    """Draw scenes for training: classes equally often, each scene 2 to 4 minutes.
 
     Scenes suit the sun and moon of their time, except for a share `against`, so that a model leans on what
     it sees and not on the almanac alone.
@@ -51,7 +51,7 @@ def draw_script(rng, start, n_minutes, heavens, against=0.12):
         if not names:
             names = [n for n in SCENES if suits(NEEDS[n], where)] or ["twilight", "cloudy", "overcast"]
         name = choose(rng, {n: WEIGHTS[n] for n in names})
-        minutes = log_uniform(rng, 2, 10)
+        minutes = log_uniform(rng, 2, 4)
         script.append((name, minutes))
         total += minutes
     return script
