@@ -32,6 +32,7 @@ asan: $(BIN)/.installed-test
 
 docs: $(BIN)/.installed
 	$(BIN)/python -m pulsaurora.pulsation.features > docs/features.md
+	$(BIN)/python -m pulsaurora.simulation > docs/simulation.md
 
 model: $(BIN)/.installed-test
 	$(BIN)/pulsaurora train --simulated --out pulsaurora/models/features.onnx

@@ -53,7 +53,7 @@ def drive_contrast(rng, iterations):
     """Stacks of odd shapes, cut into odd numbers of tiles."""
     from pulsaurora.imaging.contrast import clahe
 
-    n_tried = max(20, iterations // 60)
+    n_tried = max(20, iterations // 10)
     for _ in range(n_tried):
         n_tiles = (int(rng.integers(1, 12)), int(rng.integers(1, 12)))
         clahe(_images(rng, 1, 300), clip_limit=float(rng.choice([0.5, 3.0, 300.0])), tiles=n_tiles)
@@ -195,12 +195,23 @@ def _images(rng, shortest, longest):
 
 
 def sanitizer_library():
-    """Path of gcc's address sanitizer, or None."""
+    """Path of gcc's address sanitizer.
+
+    Raises
+    ------
+    RuntimeError
+        If what this needs is not there, saying what.
+    """
     gcc = shutil.which("gcc")
     if gcc is None or not sys.platform.startswith("linux"):
-        return None
+        raise RuntimeError("sanitizers need gcc on Linux")
     path = subprocess.run([gcc, "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
-    return path if os.path.isabs(path) and os.path.exists(path) else None
+    if not os.path.isabs(path) or not os.path.exists(path):
+        raise RuntimeError("this gcc comes without libasan.so")
+    missing = [name for name in ("Cython", "setuptools") if find_spec(name) is None]
+    if missing:
+        raise RuntimeError(f"{' and '.join(missing)} not installed: pip install -e .[test] brings them")
+    return path
 
 
 def chosen(names):
@@ -249,8 +260,7 @@ def child(names, iterations, seed):
             continue
         missing = [kernel for kernel in kernels if find_spec(f"pulsaurora._core.{kernel}") is None]
         if missing:
-            print(f"{name}: left out, there is no {', '.join(missing)}", flush=True)
-            continue
+            raise SystemExit(f"{name}: there is no kernel {', '.join(missing)}; see DRIVERS")
         start = time.perf_counter()
         n_tried, remark = driver(np.random.default_rng(seed), iterations)
         print(f"{name}: {n_tried} inputs, {remark}, {time.perf_counter() - start:.1f} s", flush=True)
@@ -268,9 +278,10 @@ def main(arguments=None):
     if os.environ.get(CHILD):
         child(names, options.iterations, options.seed)
         return 0
-    library = sanitizer_library()
-    if library is None:
-        print("no libasan found: gcc on Linux brings it", file=sys.stderr)
+    try:
+        library = sanitizer_library()
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="sanitize-") as folder:
         build(Path(folder), names)

@@ -26,7 +26,7 @@ _HANN = "Hann-tapered discrete Fourier transform at the true times (Harris 1978)
 _PULSATION = "periods of pulsating aurora (Yamamoto 1988; Humberset et al. 2016)"
 _PATCHES = "patchy against amorphous pulsating aurora (Grono and Donovan 2018)"
 _FLOW = "brightness constancy (Horn and Schunck 1981), one motion for the whole sky"
-_SUN_MOON = "astropy.coordinates; computable causes of bad viewing"
+_SUN_MOON = "ERFA (IAU SOFA); computable causes of bad viewing"
 _STATISTIC = "plain statistic"
 
 STRUCTURE = (
