@@ -18,8 +18,8 @@ else:
 
 # PULSAURORA_SANITIZE=1 builds the kernels under address and undefined-behaviour sanitizers (`make asan`).
 if os.environ.get("PULSAURORA_SANITIZE"):
-    sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g"]
-    compile_args = ["-O1", "-ffp-contract=off", *sanitize]
+    sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
+    compile_args = ["-O1", "-g", "-ffp-contract=off", *sanitize]
     link_args = sanitize
 
 extensions = [
