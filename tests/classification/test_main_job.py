@@ -3,19 +3,16 @@
 import csv
 import gzip
 import random
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import tinymodel
 
-import pulsaurora
 from pulsaurora.archive.tables import read_about, read_classifications
 from pulsaurora.cli import log, main
 from pulsaurora.imaging.themis import read_frames
 
-EMBEDDED = Path(pulsaurora.__file__).parent / "models" / "features.onnx"
 NIGHT = "2014/03/10/gill_themis19"
 STEM = "20140310_gill_themis19_classifications"
 
@@ -48,7 +45,6 @@ def all_columns(out):
     return read_classifications(out / "2014/03/10" / f"{STEM}.parquet")
 
 
-@pytest.mark.skipif(not EMBEDDED.exists(), reason=f"{EMBEDDED.name} has not been trained yet")
 def test_real_frames_are_labelled(shared_data, tmp_path):
     out = tmp_path / "out"
     assert classify(shared_data / "stream0", out) == 0
