@@ -10,7 +10,7 @@ from pulsaurora.cli import log
 
 # One scene of each class; they fade into one another.
 SCRIPT = (("clear_dark", 8), ("arc_quiet", 7), ("pulsating_patchy", 8), ("overcast", 7))
-START, SITE = "2014-03-10T06:00", "gill"
+START, SITE = "2014-03-02T06:00", "gill"  # a day after new moon
 N_MINUTES = sum(minutes for _, minutes in SCRIPT)
 
 
