@@ -327,6 +327,7 @@ def _run(task, model, pool, count, stop):
     about = {
         "version": __version__,
         "model": model.sha256,
+        "trained on": model.learned_from,
         "inputs": fingerprint(night, skymap_path),
     }
     if not task.overwrite and (problems := classified_already(task.path, about)) is not None:

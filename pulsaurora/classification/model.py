@@ -67,6 +67,11 @@ class Model:
     _input: str = field(repr=False)
     _output: str = field(repr=False)
 
+    @property
+    def learned_from(self):
+        """What the model was trained on, on one line of 300 characters at most, whoever wrote it."""
+        return " ".join(self.card.get("trained_on", "not told").split())[:300]
+
     def predict(self, inputs):
         """Return the probability of each class for each row.
 

@@ -133,7 +133,7 @@ def classify_frames(images, times, site=None, model=None, *, latitude=None, long
     -------
     DataFrame
         One row a frame in time order: `time`, `label` (categorical), `confidence`, and the probability of
-        each class, all steadied over time.
+        each class, all steadied over time. Its `attrs` tell the model and what that was trained on.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def classify_frames(images, times, site=None, model=None, *, latitude=None, long
         rows = window_features(reduce_frames(images, times, grid), None, latitude, longitude)
         probabilities = model.predict(rows)
     steadied = steady(probabilities, times)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "time": times,
             "label": pd.Categorical.from_codes(steadied.argmax(axis=1), categories=CLASSES),
@@ -175,6 +175,8 @@ def classify_frames(images, times, site=None, model=None, *, latitude=None, long
             **dict(zip(CLASSES, steadied.T, strict=True)),
         }
     )
+    table.attrs = {"model": model.sha256, "trained on": model.learned_from}
+    return table
 
 
 class _Position:

@@ -176,6 +176,7 @@ def _classify(night, out, folders, model, pool, overwrite, stop):
         about = {
             "version": __version__,
             "model": model.sha256,
+            "trained on": model.learned_from,
             "inputs": fingerprint_files([*night.files, *used]),
         }
         results = []

@@ -108,8 +108,7 @@ def _refine_file(path, target, site, refinement, embedded, done):
     model = refinement.model
     how = "steadying alone"
     if model:
-        learned_from = " ".join(model.card.get("trained_on", "?").split())[:300]  # one line, whoever wrote it
-        how = f"{model.path.name}, learned from {learned_from}"
+        how = f"{model.path.name}, learned from {model.learned_from}"
     about = {
         "version": __version__,
         "model": model.sha256 if model else "none",

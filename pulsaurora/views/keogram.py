@@ -222,8 +222,9 @@ def _origin(table):
     if table is None:
         return "not classified"
     about = table.attrs
-    kind = f"{about['kind']} model" if "kind" in about else "model"
-    said = [f"{kind} {about['model'][:8]}"] if "model" in about else ["model not told"]
+    said = [f"model {about['model'][:8]}"] if "model" in about else ["model not told"]
+    if about.get("trained on", "").startswith("simulated skies only"):
+        said[0] += ", trained on simulated skies only"
     return " · ".join(said + [f"pulsaurora {about['version']}"] * ("version" in about))
 
 

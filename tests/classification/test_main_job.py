@@ -54,7 +54,9 @@ def test_real_frames_are_labelled(shared_data, tmp_path):
     np.testing.assert_array_equal(table["time"], frames.times.astype("datetime64[s]"))
     # What these frames are: an overcast, moonlit sky.
     assert (table["label"] == "bad_viewing").sum() >= 100
-    assert read_about(out / "2014/03/10" / f"{STEM}.txt").keys() >= {"version", "model", "inputs"}
+    about = read_about(out / "2014/03/10" / f"{STEM}.txt")
+    assert about.keys() >= {"version", "model", "inputs"}
+    assert about["trained on"].startswith("simulated skies only")
     assert not (out / "problems.csv").exists()
 
 

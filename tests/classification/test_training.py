@@ -55,14 +55,14 @@ def test_temperature_undoes_what_made_probabilities_too_sure():
 
 def test_training_writes_a_model_that_loads_with_a_card_that_says_what_it_is(tmp_path):
     out = tmp_path / "model.onnx"
-    trained = training.train_simulated(out, n_sites=14, n_minutes=2, seed=8, workers=2)
+    trained = training.train_simulated(out, n_sites=16, n_minutes=1, seed=1, workers=2)
     model = load_model(out)
     assert model.kind == "features" and tuple(model.feature_names) == FEATURE_NAMES
     assert out.read_bytes() == trained.onnx
     probabilities = model.predict(np.zeros((3, len(FEATURE_NAMES)), np.float32))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     card = out.with_suffix(".md").read_text()
-    assert "simulated skies only: 14 sites" in card and "not been shown" in card
+    assert "simulated skies only: 16 sites" in card and "not been shown" in card
 
 
 def test_too_few_sites_are_refused():

@@ -274,10 +274,10 @@ def night(tmp_path):
     return night
 
 
-def _classified(night, root, kind=None):
+def _classified(night, root, trained_on=None):
     times = read_keogram(night).times
     about = {"version": "0.1.0", "model": "3f2a91c0" + 56 * "0", "inputs": "-"} | (
-        {"kind": kind} if kind else {}
+        {"trained on": trained_on} if trained_on else {}
     )
     table = {"time": times, "label": np.full(len(times), 3), "confidence": np.ones(len(times), np.float32)}
     table |= {"frac_pulsating": np.full(len(times), 0.4), "period_s": np.full(len(times), 9.0)}
@@ -305,12 +305,13 @@ def test_a_night_with_and_without_its_classification(night, tmp_path, monkeypatc
     assert [problem.path for problem in problems] == [str(path)]
 
 
-def test_the_kind_of_model_is_noted_where_the_file_tells(night, tmp_path, monkeypatch):
+def test_a_model_of_simulated_skies_is_named_as_one(night, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr("pulsaurora.views.keogram.write_figure", lambda figure, path: drawn.append(figure))
-    _classified(night, tmp_path, "image")
+    _classified(night, tmp_path, "simulated skies only: 3 sites")
     plot_night(night, tmp_path, tmp_path)
-    assert drawn[0].axes[0].get_title("right").startswith("image model 3f2a91c0")
+    title = drawn[0].axes[0].get_title("right")
+    assert title.startswith("model 3f2a91c0, trained on simulated skies only")
 
 
 def test_a_night_of_broken_files_has_no_picture(tmp_path):
