@@ -1,5 +1,6 @@
 """What every test may use: the oracles on the path, the real data, hypothesis made repeatable."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +11,10 @@ TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 if str(TESTS) not in sys.path:  # `import naive`, `import synthetic`
     sys.path.insert(0, str(TESTS))
+
+# Begun in the background, a shell lets Ctrl-C be ignored, and the programs that tests start inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every run, and no deadline: the machines that run this are shared.
 settings.register_profile(
