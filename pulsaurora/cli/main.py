@@ -32,6 +32,7 @@ COMMANDS = {
     "labels": "pulsaurora.cli.labels",
     "evaluate": "pulsaurora.cli.evaluate",
     "plot": "pulsaurora.cli.plot",
+    "movie": "pulsaurora.cli.movie",
     "train": "pulsaurora.cli.train",
 }
 
