@@ -28,8 +28,8 @@ from pulsaurora.workers import n_cores
 
 FRAMES_A_SECOND = 20
 _FRAMES_AT_ONCE = 20
-# On 1,200 real frames, equalized: superfast takes half the time of veryfast (3.3 ms a frame after 7.1, on two
-# cores) and 3 per cent more room (13.5 kB a frame); a lower crf keeps more of the noise.
+# On 1,200 real frames, equalized, in all: superfast takes half the time of veryfast (6.0 ms a frame, 10.4 to
+# 11.4; two busy cores) and 3 per cent more room (13.5 kB a frame). A lower crf keeps more of the noise.
 _QUALITY = {"crf": "26", "preset": "superfast"}
 _GAMMA = 0.6
 _LABEL_WITHIN = np.timedelta64(1_500_000, "us")
