@@ -8,7 +8,7 @@ afresh, so that rounding cannot grow and a night gives the same bits however it 
 A time gap shows as fewer samples. Oracle: tests/naive_sky.py::modulation_row.
 """
 
-from libc.math cimport sqrt, sqrtf, cos, sin, floor, fabs, fabsf, log10, log, exp, M_PI
+from libc.math cimport sqrt, sqrtf, cos, sin, floor, fabsf, log10, log, exp, M_PI
 from libc.stdint cimport uint8_t, int32_t
 from libc.string cimport memset, memcpy
 
@@ -52,7 +52,7 @@ cdef enum:
 N_MODULATION = N_COLUMNS
 
 cdef enum:
-    N_CELL_ARRAYS = 27  # scratch arrays of one float a cell, beside the spectra
+    N_CELL_ARRAYS = 22  # scratch arrays of one float a cell, beside the spectra
     LAG = 2             # frames between which motion is measured: long enough to move, short enough to follow
     N_FLOW = 7
 
@@ -232,7 +232,7 @@ def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const 
             block = floor(times_s[f] / anchor_s)
             if block != anchor or new_low > high:
                 anchor = block
-                # Whole seconds keep the phases' rounding apart from where the series began.
+                # Times count from here, so that phases stay small and round alike however long the night.
                 tau0 = times_s[f]
                 memset(re, 0, 2 * n_sums * m * sizeof(float))
                 memset(extra + m, 0, m * sizeof(float))
@@ -268,7 +268,7 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
                      int32_t *stack, uint8_t *seen, float *out) noexcept nogil:
     cdef:
         int m = n_rows * n_cols, k, c, n_sums = n_frequencies + 2, n_modulated = 0, n_pulsating = 0, n_strong = 0
-        int n_low_modulated = 0, n_pairs = 0, n_pairs_far = 0, n_fast = n_frequencies - first_fast + 1, q, n_flow = 0
+        int n_low_modulated = 0, n_pairs = 0, n_pairs_far = 0, n_fast = n_frequencies - first_fast + 1, q
         Py_ssize_t g, n = high - low
         float *reference = extra
         float *sum_ty = extra + m
@@ -291,7 +291,6 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
         float *crossings = extra + 19 * m
         float *above = extra + 20 * m
         float *relative = extra + 21 * m
-        float *ignored = extra + 22 * m
         double tau, sum_t = 0, sum_tt = 0, determinant, pedestal = 0, ratio = 0, gap = 0, w, sum_w = 0, sum_w2 = 0
         double cp, sp, theta, wr, wi, vr, vi, noise, level, excess, amplitude, slow_amplitude, total
         double[3] top3

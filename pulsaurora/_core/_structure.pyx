@@ -6,7 +6,7 @@ Fine cells are the blocks of _cells; a coarse cell is 2 x 2 of them.
 Oracle: tests/naive_sky.py::structure_row.
 """
 
-from libc.math cimport sqrt, fabs, sqrtf, log10
+from libc.math cimport sqrt, sqrtf, log10
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memset
 
