@@ -6,6 +6,7 @@ little memory and hours can be worked on apart.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -87,6 +88,7 @@ class SkyGrid:
         self.peak_scale = _expected_maximum(n_pixels) * n_pixels / (n_pixels - 1)
 
 
+@cache
 def _expected_maximum(n):
     """Mean of the largest of n standard Gaussian numbers, by integrating over its distribution."""
     from math import erf

@@ -6,6 +6,7 @@ frames of one imager: variance = 1.68 (count - pedestal) + 380 counts^2; others 
 """
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
@@ -16,6 +17,7 @@ from pulsaurora.simulation.draws import chance, choose, log_uniform, smooth_line
 SHAPE = (256, 256)
 EMISSION_KM = 110.0
 _EARTH_KM = 6371.0
+_RHO = np.linspace(0, 1.3, 261)
 
 
 @dataclass
@@ -60,24 +62,22 @@ class Camera:
     def project(self, elevation_deg, azimuth_deg):
         """Return the (row, column) where a direction falls, float32; far below the horizon lies outside."""
         zenith = (90 - np.asarray(elevation_deg, float)) / 90
-        rho = np.interp(zenith, self._zenith, self._rho)
+        rho = np.interp(zenith, self._zenith, _RHO)
         angle = self.parity * np.radians(azimuth_deg) + self.rotation
         row = self.centre[0] - self.radius * rho * np.cos(angle)
         col = self.centre[1] + self.radius * rho * np.sin(angle)
         return row.astype(np.float32), col.astype(np.float32)
 
-    @property
-    def _rho(self):
-        return np.linspace(0, 1.3, 261)
-
-    @property
+    @cached_property
     def _zenith(self):
-        return _zenith_angle(self._rho, self.cubic)
+        return _zenith_angle(_RHO, self.cubic)
 
     def expose(self, signal, rng):
         """Return one frame, uint16 (256, 256), of a signal (counts above pedestal, float32, same shape)."""
         counts = np.empty(SHAPE, np.uint16)
-        normal = rng.standard_normal(SHAPE, dtype=np.float32)
+        pool = _noise_pool()
+        first = int(rng.integers(0, pool.size - SHAPE[0] * SHAPE[1]))
+        normal = pool[first : first + SHAPE[0] * SHAPE[1]].reshape(SHAPE)
         offsets = (self.row_noise * rng.standard_normal(SHAPE[0])).astype(np.float32)
         factor = np.float32(1 + self.exposure_jitter * rng.standard_normal())
         _simulate.fill_counts(
@@ -98,11 +98,21 @@ class Camera:
         return counts
 
 
+@cache
+def _noise_pool():
+    """Gaussian numbers of which each frame takes a stretch at random, which costs a tenth of drawing anew.
+
+    Two frames of a night share a stretch, a thousand pixels or more apart, about once in 32; nothing here
+    looks for such a coincidence.
+    """
+    return np.random.default_rng(0).standard_normal(1 << 22, dtype=np.float32)
+
+
 def _zenith_angle(rho, cubic):
     return (rho + cubic * rho**3) / (1 + cubic)
 
 
-def draw_camera(rng, centre=None, radius=None, plain=None):
+def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     """Draw an imager: lens, orientation, horizon, vignetting, stray light, CCD and its defects.
 
     Parameters
@@ -112,6 +122,8 @@ def draw_camera(rng, centre=None, radius=None, plain=None):
         (row, column) of the zenith and pixels from there to the horizon; drawn when not given.
     plain : bool, optional
         An idealized imager: round, flat, bare; one of eight is.
+    lowest_deg : float, degrees
+        Elevation below which no light of the sky is rendered.
 
     Returns
     -------
@@ -130,7 +142,7 @@ def draw_camera(rng, centre=None, radius=None, plain=None):
     zenith = np.minimum(_zenith_angle(rho, cubic), 2.0) * 90
     azimuth = np.degrees(parity * (np.arctan2(right, up) - rotation)) % 360
     elevation = 90 - zenith
-    seen = elevation > 0.3
+    seen = elevation > lowest_deg
     through = _through(rng, elevation, azimuth, plain)
     vignetting = _vignetting(rng, rho, plain)
 

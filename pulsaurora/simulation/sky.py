@@ -31,6 +31,8 @@ class Scene:
         What the scene's name promises of sun and moon: 'dark', 'moon', 'moonless', 'twilight', 'any'.
     light : SunMoon or None
         Given in place of the real sun and moon.
+    covered : bool
+        No light reaches the CCD.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Scene:
     lights: list = field(default_factory=list)
     needs: str = "any"
     light: SunMoon | None = None
+    covered: bool = False
 
 
 def _diffused(camera, light):
@@ -129,6 +132,8 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         beat, glow = beat * (1 - cover) * smear, glow * (1 - cover) * smear
         hidden = 1 - (1 - hidden) * (1 - cover)
     image += camera.stray * np.float32(flat[camera.index].mean())
+    if scene.covered:
+        image[:] = 0
     s = camera.sample
     dawn = 10 ** float(np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG))
     return View(
