@@ -21,7 +21,16 @@ SCALE = 255 / 65536  # as in the day files that people have; 65535 elsewhere
 
 
 def pack_themis(
-    stream0, out, start, end, sites=None, raw16=False, workers=None, overwrite=False, watch=None
+    stream0,
+    out,
+    start,
+    end,
+    sites=None,
+    raw16=False,
+    workers=None,
+    overwrite=False,
+    watch=None,
+    expected=False,
 ):
     """Make a day file of every site and date.
 
@@ -37,6 +46,8 @@ def pack_themis(
         Whether to keep the raw frames as well, as `raw_images`.
     workers, overwrite, watch
         As for `pulsaurora.imaging.packing.pack_days`.
+    expected : bool
+        Whether a site that has no frames on a date is a problem.
 
     Returns
     -------
@@ -45,15 +56,20 @@ def pack_themis(
     if not Path(stream0).is_dir():
         raise UsageError(f"{stream0}: is not a folder, expected the root of a stream0 tree")
     listed = []
-    dates = _days(Path(stream0), Path(out), start, end, sites, raw16, listed)
+    dates = _days(Path(stream0), Path(out), start, end, sites, raw16, expected, listed)
     return pack_days(dates, out, stream0, start, end, sites, workers, overwrite, watch, listed)
 
 
-def _days(stream0, out, start, end, sites, raw16, listed):
+def _days(stream0, out, start, end, sites, raw16, expected, listed):
     for number in range((end - start).days + 1):
         date = start + dt.timedelta(days=number)
         nights, problems = find_nights(stream0, date, date, sites)
         listed.extend(problems)
+        if expected:
+            for site in sorted(set(sites or ()) - {night.site for night in nights}):
+                place = stream0 / f"{date:%Y/%m/%d}" / f"{site}_*"
+                reason = f"no frames, neither here nor under {site}/{date:%Y-%m-%d}"
+                listed.append(Problem(str(place), reason))
         yield [
             _day(list(of_site), stream0, out, raw16)
             for _, of_site in groupby(nights, key=lambda night: night.site)

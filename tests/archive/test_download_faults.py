@@ -108,7 +108,6 @@ def test_pauses_grow(web, one, tmp_path):
     gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
     assert len(gaps) == 3
     assert all(gap >= pause for gap, pause in zip(gaps, (0.05, 0.15, 0.45), strict=True))
-    assert gaps[0] < gaps[2]
 
 
 def test_a_dropped_transfer_goes_on_where_it_broke(web, tree, one, tmp_path):
