@@ -4,12 +4,12 @@
 
 Reads the workbooks in data/labels/pfrr, writes data/pfrr/YYYY-MM-DD-WWW/, and a day file of each date and
 filter into data/dayfiles, unless --labels, --out (or PULSAURORA_PFRR) and --dayfiles name others. --raw16
-keeps raw frames in the day files, --no-pack makes none, --nights 2015-10-07,... takes the place of workbooks.
-Whatever `pulsaurora download pfrr` takes may follow, such as --wavelengths 558, --transport http or --dry-run.
+keeps raw frames in the day files, --no-pack makes none, --nights 2015-10-07,... stands in for workbooks.
+Whatever `pulsaurora download pfrr` takes may follow, such as --wavelengths 558, --transport http, --dry-run.
 
-What is there already is not fetched or made again, and a night that fails does not keep the others back. Exit
-status: 0 all is there; 3 some of it is not (listed in the log under logs/, in OUT/download_problems.csv and in
-problems.csv beside the day files); 2 wrong usage; 1 failed.
+What is there already is not fetched or made again; a night that fails does not keep the others back. Exit
+status: 0 all is there; 3 some of it is not (listed in the log under logs/, in OUT/download_problems.csv and
+in problems.csv beside the day files); 2 wrong usage; 1 failed.
 """
 
 import os

@@ -4,13 +4,13 @@
 
 Reads the workbooks in data/labels/themis, writes data/training/SITE/YYYY-MM-DD/utHH/ with the night's skymap
 beside the hours, and a day file of each night into data/dayfiles, unless --labels, --out and --dayfiles name
-others. --raw16 keeps raw frames in the day files, --no-pack makes none, --nights gill/2020-02-18,... takes the
-place of workbooks; --base and --skymap-base are where each tree begins on a server. Whatever `pulsaurora
+others. --raw16 keeps raw frames in the day files, --no-pack makes none, --nights gill/2020-02-18,... stands
+in for workbooks; --base and --skymap-base are where each tree begins on a server. Whatever `pulsaurora
 download themis` and `skymap` both take may follow, such as --sites gill,rank, --transport https or --dry-run.
 
-What is there already is not fetched or made again, and a night that fails does not keep the others back. Exit
-status: 0 all is there; 3 some of it is not (listed in the log under logs/, in OUT/download_problems.csv and in
-problems.csv beside the day files); 2 wrong usage; 1 failed.
+What is there already is not fetched or made again; a night that fails does not keep the others back. Exit
+status: 0 all is there; 3 some of it is not (listed in the log under logs/, in OUT/download_problems.csv and
+in problems.csv beside the day files); 2 wrong usage; 1 failed.
 """
 
 import sys

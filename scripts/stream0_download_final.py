@@ -9,9 +9,9 @@ gill/2020-02-18,... takes the place of workbooks; --base and --skymap-base are w
 server. Whatever `pulsaurora download themis` and `skymap` both take may follow, such as --sites gill,rank,
 --transport https or --dry-run.
 
-What is there already is not fetched or made again, and a night that fails does not keep the others back. Exit
-status: 0 all is there; 3 some of it is not (listed in the log under logs/, in OUT/download_problems.csv and in
-problems.csv beside the day files); 2 wrong usage; 1 failed.
+What is there already is not fetched or made again; a night that fails does not keep the others back. Exit
+status: 0 all is there; 3 some of it is not (listed in the log under logs/, in OUT/download_problems.csv and
+in problems.csv beside the day files); 2 wrong usage; 1 failed.
 """
 
 import os

@@ -49,8 +49,8 @@ def themis(
     """Make OUT/all-images-YYYY-MM-DD-SITE.h5 of every site and date asked for.
 
     Name the nights by START END, with --sites or for all sites, by workbooks (--labels), or one by one
-    (--nights). Images are equalized (CLAHE) and 8-bit; any HDF5 reader opens them. Day files that were made of
-    the same files are left as they are. What could not be read is listed in OUT/problems.csv.
+    (--nights). Images are equalized (CLAHE) and 8-bit; any HDF5 reader opens them. Day files that were made
+    of the same files are left as they are. What could not be read is listed in OUT/problems.csv.
     """
     chosen = choose_nights("themis", start, end, labels, nights, sites)
     existing_folder(stream0, "--stream0")
