@@ -191,6 +191,35 @@ def test_progress_on_a_terminal(web, tree, tmp_path):
     assert b"6 came" in said
 
 
+def test_without_what_only_posix_has(web, tree, tmp_path):
+    """As on Windows: neither rsync nor the modules of POSIX, and a lock that is not flock."""
+    frames = a_night(tree, n_minutes=1)
+    script = """
+import importlib, pkgutil, subprocess, sys, types  # subprocess looks for msvcrt itself
+for name in ("fcntl", "grp", "pwd", "pty", "resource", "termios", "tty"):
+    sys.modules[name] = None
+locked = []
+sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, locking=lambda *given: locked.append(given[1:]))
+import pulsaurora
+for module in pkgutil.walk_packages(pulsaurora.__path__, "pulsaurora."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+from pulsaurora.archive import download
+assert download.choose_base("themis").scheme == "https"
+from pulsaurora.cli.main import run
+status = run(["download", "themis", *sys.argv[1:]])
+assert locked and set(locked) == {(2, 1)}, locked
+sys.exit(status)
+"""
+    command = [sys.executable, "-W", "error", "-c", script, "--nights", "gill/2014-03-10", "--base", web.base]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": str(tmp_path)}
+    done = subprocess.run(
+        [*command, "--out", "out"], env=environment, capture_output=True, text=True, timeout=120, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(files_in(tmp_path / "out")) == frames
+
+
 def run_script(name, arguments, monkeypatch):
     monkeypatch.setattr(sys, "argv", [name, *map(str, arguments), *QUICK])
     with pytest.raises(SystemExit) as ended:
