@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import json
+import logging
 from itertools import groupby
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pulsaurora.imaging.packparts import packed
 from pulsaurora.imaging.skymap import find_skymap, read_skymap
 from pulsaurora.imaging.themis import read_minute
 from pulsaurora.problems import Problem, PulsauroraError, UsageError
+
+_log = logging.getLogger(__name__)
 
 CLIP_LIMIT, TILES = 3.0, (8, 8)
 SCALE = 255 / 65536  # as in the day files that people have; 65535 elsewhere
@@ -129,7 +132,8 @@ def _to_8bit(images):
 
 def _skymap(nights, stream0):
     """The skymap of the night, as a dictionary, and its path; what is wrong with it."""
-    for folder in (*(folder for night in nights for folder in night.folders), stream0, stream0.parent):
+    folders = (*(folder for night in nights for folder in night.folders), stream0, stream0.parent)
+    for folder in folders:
         path = find_skymap(folder, nights[0].site, nights[0].date)
         if path is not None:
             try:
@@ -138,4 +142,10 @@ def _skymap(nights, stream0):
                 return None, path, [Problem(str(path), f"{error}; the day file is made without a skymap")]
             names = (*SKYMAP, "site_latitude", "site_longitude")
             return {name: getattr(skymap, name) for name in names}, path, []
+    for folder in folders:
+        path = find_skymap(folder, nights[0].site, nights[0].date, later=True)
+        if path is not None:
+            night = f"{nights[0].site}/{nights[0].date}"
+            _log.warning("%s: begins after %s; the day file is made without a skymap", path, night)
+            break
     return None, None, []

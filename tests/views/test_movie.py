@@ -13,6 +13,7 @@ from pulsaurora.archive.tables import classification_path, write_classifications
 from pulsaurora.classes import CLASSES
 from pulsaurora.cli import log, main
 from pulsaurora.imaging.contrast import clahe
+from pulsaurora.imaging.skymap import find_skymap, read_skymap
 from pulsaurora.imaging.themispack import pack_themis
 from pulsaurora.problems import UsageError
 from pulsaurora.simulation.night import simulate_minutes, write_stream0
@@ -117,6 +118,14 @@ def test_the_film_of_a_simulated_night(tmp_path):
         small = found[::2, ::2]
         others = [np.abs(clahe(image) - small).mean() for image in images[::10]]
         assert np.abs(clahe(images[number]) - small).mean() <= min(others)
+
+
+def test_north_is_up_and_east_to_the_left(shared_data):
+    """Row 0 of the files, at the top of a film, looks north, and column 0 east: a skymap tells."""
+    skymap = read_skymap(find_skymap(shared_data, "gako", "2020-01-31"))
+    for row, column, azimuth in ((10, 128, 0), (245, 128, 180), (128, 10, 90), (128, 245, 270)):
+        off = (skymap.azimuth[row, column] - azimuth + 180) % 360 - 180
+        assert abs(off) < 30  # the imager stands a little turned
 
 
 def test_a_part_of_a_night_keeps_the_numbers_of_its_date(tmp_path, flat):
