@@ -296,7 +296,7 @@ def fetch_image(ftp, out, **how):
 @pytest.mark.parametrize("fault", ["empty", "drop", "refuse", "busy", "stall"])
 def test_ftp_fault_that_passes(fault, ftp, tree, image, tmp_path):
     ftp.faults[FITS] = [fault, fault]
-    result = fetch_image(ftp, tmp_path / "out", timeout_s=0.3 if fault == "stall" else 2.0)
+    result = fetch_image(ftp, tmp_path / "out", timeout_s=0.6 if fault == "stall" else 2.0)
     assert not result.problems
     assert files_in(tmp_path / "out") == {image: (tree / f"2015/20151007/{FITS}").read_bytes()}
 

@@ -183,7 +183,7 @@ def test_progress_on_a_terminal(web, tree, tmp_path):
             break
         shown += piece
     os.close(outer)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
     assert "fetching themis" in text
