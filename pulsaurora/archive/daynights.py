@@ -36,7 +36,7 @@ def find_dayfile_nights(root, start, end, sites=None):
     return nights, problems
 
 
-def find_pfrr_dayfile_nights(root, start, end, wavelengths=None):
+def find_pfrr_dayfile_nights(root, start, end, wavelengths=None, besides=()):
     """List the nights that can be worked on from PFRR day files with raw frames.
 
     Parameters
@@ -47,6 +47,8 @@ def find_pfrr_dayfile_nights(root, start, end, wavelengths=None):
         Both included.
     wavelengths : iterable of str, optional
         Three digits each; all when not given. Day files of no known filter are always listed.
+    besides : container of str
+        Wavelengths that are not looked for.
 
     Returns
     -------
@@ -58,7 +60,9 @@ def find_pfrr_dayfile_nights(root, start, end, wavelengths=None):
     wanted = None if wavelengths is None else {*wavelengths, NO_WAVELENGTH}
     nights, problems = [], []
     for path, named in _dayfiles(root, start, end, "???"):
-        if named.wavelength is not None and (wanted is None or named.wavelength in wanted):
+        if named.wavelength is None or named.wavelength in besides:
+            continue
+        if wanted is None or named.wavelength in wanted:
             _take(nights, problems, _pfrr_nights_of, path, named)
     return nights, problems
 

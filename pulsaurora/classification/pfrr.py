@@ -169,9 +169,8 @@ def _find(raw, date, wavelengths):
     """Nights of a date; day files count where there are no images of a filter."""
     nights, problems = find_pfrr_nights(raw, date, date, wavelengths)
     known = {night.wavelength for night in nights}
-    packed, more = find_pfrr_dayfile_nights(raw, date, date, wavelengths)
-    nights += [night for night in packed if night.wavelength not in known]
-    return sorted(nights, key=lambda night: night.wavelength), problems + more
+    packed, more = find_pfrr_dayfile_nights(raw, date, date, wavelengths, known)
+    return sorted(nights + packed, key=lambda night: night.wavelength), problems + more
 
 
 def _classify(night, out, folders, model, pool, overwrite, stop):

@@ -140,6 +140,10 @@ def test_day_files_that_cannot_be_labelled_are_told(tmp_path, model):
         file["raw_images"].id.write_direct_chunk((1, 0, 0), b"damaged")
     result = classify_pfrr(tmp_path / "d", tmp_path / "o", DATE, DATE, model=model)
     assert result.nights[0].n_frames == 1 and "frame 1 is damaged" in str(result.nights[0].problems[0])
+    # Where there are images of the filter, no day file is looked at.
+    pack_pfrr(tmp_path / "raw", tmp_path / "raw", DATE, DATE)
+    result = classify_pfrr(tmp_path / "raw", tmp_path / "p", DATE, DATE, model=model)
+    assert result.nights[0].n_frames == 2 and not result.n_problems
     path.write_bytes(path.read_bytes()[:1000])
     result = classify_pfrr(tmp_path / "d", tmp_path / "o", DATE, DATE, model=model)
     assert not result.nights and str(path) in str(result.problems[0])
