@@ -31,6 +31,7 @@ COMMANDS = {
     "refine": "pulsaurora.cli.refine",
     "labels": "pulsaurora.cli.labels",
     "evaluate": "pulsaurora.cli.evaluate",
+    "compare-features": "pulsaurora.cli.compare_features",
     "plot": "pulsaurora.cli.plot",
     "movie": "pulsaurora.cli.movie",
     "train": "pulsaurora.cli.train",
