@@ -103,8 +103,8 @@ def compare_features(simulated, real, label=None, alike=()):
         the simulated frames; `outside_GROUP`, the share of real frames outside these; `beyond_GROUP`, how
         far outside these they lie on average, in widths of the range of all simulated frames; `place_GROUP`,
         the share of simulated frames below the median real one; and `real_low`, `real_median`, `real_high`,
-        the 5th, 50th and 95th percentile of the real frames. GROUP is `all`, `class` (where a label is given) and `alike` (where
-        scenes are given).
+        the 5th, 50th and 95th percentile of the real frames. GROUP is `all`, `class` (where a label is
+        given) and `alike` (where scenes are given).
 
     Raises
     ------

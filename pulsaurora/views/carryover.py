@@ -135,7 +135,8 @@ def _joint_lines(comparison):
         apart = ", ".join(f"{name} {share:.2f}" for name, share in list(found.apart.items())[:_N_APART])
         lines += [
             "",
-            f"Nearest among {_title(comparison, group)}: {near}. What sets the real frames apart most: {apart}.",
+            f"Nearest among {_title(comparison, group)}: {near}.",
+            f"What sets the real frames apart most: {apart}.",
         ]
     return [*lines, "", "![All features together](figures/together.png)"]
 
