@@ -94,7 +94,8 @@ def sensitivity_markdown(table, about, picture=None):
         "counts, and over the noise that a cell of 8 x 8 pixels has in one frame; cover is the share of the",
         "emission layer that patches cover. The first number is the mean pulsating probability of each frame",
         "by itself, in brackets is the share of frames called pulsating, steadied as `classify` does.",
-        "*Italics*: a person would not yet see it (less than 2 % of the sky visibly pulsates).",
+        "*Italics*, hollow in the picture: a person would not yet see it (less than 2 % of the sky visibly",
+        "pulsates).",
         "",
         "Real frames keep their own noise, lens and glare. Where frames without injection are bad_viewing,",
         "light was added in front of cloud: no such sky exists, and people would differ on what to call it.",
@@ -221,10 +222,8 @@ def draw_sensitivity(table):
         periods = [_period(period) for _, period, _ in series]
         usual_cover = max(covers, key=covers.count)
         usual_period = max(periods, key=periods.count)
-        by_cover = [
-            (f"cover {c:g}, {usual_period}", part) for c, p, part in series if _period(p) == usual_period
-        ]
-        by_period = [(f"cover {c:g}, {_period(p)}", part) for c, p, part in series if c == usual_cover]
+        by_cover = [(f"cover {c:g}", part) for c, p, part in series if _period(p) == usual_period]
+        by_period = [(_period(p), part) for c, p, part in series if c == usual_cover]
         _draw_lines(axes[0], by_cover)
         _draw_lines(axes[1], by_period)
         axes[0].set_title(_title(kind, background, rows), fontsize=8, loc="left")
@@ -236,10 +235,16 @@ def draw_sensitivity(table):
         axes.tick_params(axis="y", labelsize=8)
     for axes in all_axes[0]:  # the lines are the same ones in every row
         axes.legend(
-            frameon=False, fontsize=7, loc="lower left", bbox_to_anchor=(0, 1.1), ncols=3, borderaxespad=0.3
+            frameon=False,
+            fontsize=7,
+            loc="lower left",
+            bbox_to_anchor=(0, 1.1),
+            ncols=3,
+            columnspacing=1,
+            borderaxespad=0.3,
         )
-    for axes in all_axes[-1]:
-        axes.set_xlabel("amplitude, % of the sky's light (hollow: a person would not see it)", fontsize=8)
+    for axes, fixed in zip(all_axes[-1], (f"period {usual_period}", f"cover {usual_cover:g}"), strict=True):
+        axes.set_xlabel(f"amplitude, % of the sky's light; {fixed}", fontsize=8)
     return figure
 
 
