@@ -5,6 +5,7 @@ frames keep their own background, noise, lens and defects.
 """
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from pulsaurora._core import _simulate
 from pulsaurora.problems import ContractError
@@ -43,6 +44,7 @@ def inject_pulsation(
     size_km=None,
     seed=0,
     lens=None,
+    blur_px=None,
 ):
     """Add pulsating patches to frames.
 
@@ -61,6 +63,9 @@ def inject_pulsation(
     seed : int
     lens : ((float, float), float), optional
         Centre and radius of the sky's disc, pixels; found in the frames when not given.
+    blur_px : float, optional
+        Standard deviation of the lens' blur of what is added; as drawn for any lens when not given. Without
+        it patches end from one pixel to the next, as nothing seen through a lens does.
 
     Returns
     -------
@@ -93,7 +98,7 @@ def inject_pulsation(
         layer = PatchLayer(
             canvas, Mapping(rng, 1 / canvas.cell_km, SIZE), wave, 0.3 * float(canvas.potential.std())
         )
-    # The real lens darkens towards its edge; its own mean frame tells by how much.
+    blur = camera.psf if blur_px is None else blur_px
     out = np.empty_like(images, order="C")
     pedestal = float(np.median(images[:, :8, :8]))
     flat, offsets = np.ones((256, 256), np.float32), np.zeros(256, np.float32)
@@ -104,6 +109,9 @@ def inject_pulsation(
         light *= np.minimum(camera.path, 5.0) * camera.transmission
         added = np.zeros((256, 256), np.float32)
         added.ravel()[camera.index] = light
+        if blur:
+            added = gaussian_filter(added, blur)
+            light = added.ravel()[camera.index]
         noisy = np.empty((256, 256), np.uint16)
         normal = rng.standard_normal((256, 256), dtype=np.float32)
         # Above an offset of 30,000 so that noise may also take away.

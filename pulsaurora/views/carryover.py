@@ -111,10 +111,23 @@ def _markdown(comparison, about, problems):
                 cells.append(f"{row[f'beyond_{group}']:.2f}")
             cells.append(f"{row[f'place_{group}']:.3f}")
         lines.append("| " + " | ".join(cells) + " |")
+    if untold := _untold(comparison):
+        lines += [
+            "",
+            f"{len(untold)} features have one value in nearly all of these real frames, which therefore tell "
+            f"little of them: {', '.join(untold)}.",
+        ]
     lines += ["", "## All features together", "", *_joint_lines(comparison)]
     if problems:
         lines += ["", "## What could not be read", "", *[f"- {problem}" for problem in problems]]
     return "\n".join(lines) + "\n"
+
+
+def _untold(comparison):
+    """Name the features that are the same in (nearly) all real frames, of which these can tell nothing."""
+    table = comparison.table
+    same = table[table["real_low"] == table["real_high"]]
+    return sorted(same["feature"])
 
 
 def _joint_lines(comparison):
@@ -165,6 +178,7 @@ def _plain(comparison, about):
         "n_real": len(comparison.real),
         "n_simulated": counts,
         "features": rows,
+        "untold": _untold(comparison),
         "together": joint,
     }
 
@@ -196,7 +210,9 @@ def draw_feature(comparison, row):
     high = max(np.percentile(simulated, 99.8), real.max())
     spread = (high - low) or 1.0
     bins = np.linspace(low - 0.02 * spread, high + 0.02 * spread, 81)
-    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    # Margins by hand: to have them laid out takes several times as long as the rest, for every feature.
+    figure = Figure(figsize=(7.5, 4.6))
+    figure.subplots_adjust(left=0.05, right=0.985, bottom=0.11, top=0.94, hspace=0.06)
     upper, lower = figure.subplots(2, 1, sharex=True)
     for name in CLASSES:
         _outline(upper, simulated[comparison.groups[name]], bins, CLASS_COLORS[name], CLASS_TITLES[name])
