@@ -34,12 +34,20 @@ def command(
     docs/simulation.md.
     """
     log.start("compare_features")
+    from pulsaurora.classes import CLASSES
     from pulsaurora.classification.carryover import compare_features
     from pulsaurora.classification.realframes import read_real_rows
     from pulsaurora.classification.training import simulate_dataset
+    from pulsaurora.problems import UsageError
+    from pulsaurora.simulation.scenes import SCENES
     from pulsaurora.views.carryover import write_comparison
 
+    # Told before minutes of simulating.
+    if label is not None and label not in CLASSES:
+        raise UsageError(f"--label {label!r} is no class; the classes are {', '.join(CLASSES)}")
     names = tuple(name.strip() for name in (alike or "").split(",") if name.strip())
+    if unknown := [name for name in names if name not in SCENES]:
+        raise UsageError(f"no scene is called {', '.join(unknown)}; there are: {', '.join(SCENES)}")
     rows, problems = read_real_rows(stream0, workers)
     with log.progress("simulating", total=n_sites) as advance:
         dataset = simulate_dataset(n_sites, n_minutes, seed, workers, lambda done, total: advance(1))
