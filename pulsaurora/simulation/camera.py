@@ -18,6 +18,7 @@ SHAPE = (256, 256)
 EMISSION_KM = 110.0
 _EARTH_KM = 6371.0
 _RHO = np.linspace(0, 1.3, 261)
+_SLANT_PX = 2.5
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Camera:
     read_variance: float
     sensitivity: float
     psf: float
+    depth_km: float
     exposure_jitter: float
     row_noise: float
     index: np.ndarray
@@ -68,6 +70,33 @@ class Camera:
         col = self.centre[1] + self.radius * rho * np.sin(angle)
         return row.astype(np.float32), col.astype(np.float32)
 
+    def blurred(self, light):
+        """Return the image of extended light as the lens blurs it, float32 (256, 256)."""
+        image = np.zeros(SHAPE, np.float32)
+        image.ravel()[self.index] = light
+        return _blurred(image, self.psf)
+
+    def slanted(self, light):
+        """Return the light of a sheet of patches as it is seen aslant, float32 (n_pixels,).
+
+        The emission is some 10 to 20 km deep (standard deviation depth_km); away from the zenith that
+        smears a patch along the radius, more so than the lens does. The smear is taken as round.
+        """
+        image = np.zeros(SHAPE, np.float32)
+        image.ravel()[self.index] = light
+        share, inside = self._slant
+        return light + share * (_blurred(image, _SLANT_PX).ravel()[self.index] / inside - light)
+
+    @cached_property
+    def _slant(self):
+        """How much of a pixel's light is smeared, and how much of the smear lies inside the sky."""
+        z = np.radians(90 - self.elevation)
+        across = 0.6 * self.depth_km * np.sin(z) * np.cos(z) / EMISSION_KM / (np.pi / 2 / self.radius)
+        whole = np.zeros(SHAPE, np.float32)
+        whole.ravel()[self.index] = 1
+        inside = _blurred(whole, _SLANT_PX).ravel()[self.index]
+        return np.minimum((across / _SLANT_PX) ** 2, 1).astype(np.float32), inside
+
     @cached_property
     def _zenith(self):
         return _zenith_angle(_RHO, self.cubic)
@@ -96,6 +125,12 @@ class Camera:
         if len(warm[0]):
             counts[warm] = rng.choice(np.array([65535, 63000, 48000, 30000], np.uint16), len(warm[0]))
         return counts
+
+
+def _blurred(image, sigma):
+    out = np.empty_like(image)
+    _simulate.blur(image, np.empty_like(image), out, sigma)
+    return out
 
 
 @cache
@@ -130,7 +165,12 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     Camera
     """
     plain = chance(rng, 0.12) if plain is None else plain
-    drawn = (rng.uniform(120, 136), rng.uniform(120, 136)), rng.uniform(98 if plain else 110, 128)
+    # As the real frames at hand: flat to 0.6 of the radius, then steeply down to a bare, lit rim.
+    barrel = not plain and chance(rng, 0.35)
+    drawn = (
+        (rng.uniform(120, 136), rng.uniform(120, 136)),
+        rng.uniform(98 if plain else 120 if barrel else 110, 128),
+    )
     centre, radius = centre or drawn[0], radius or drawn[1]
     cubic = 0.0 if plain else rng.uniform(-0.1, 0.12)
     rotation, parity = rng.uniform(-np.pi, np.pi), int(rng.choice([-1, 1]))
@@ -143,8 +183,8 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     azimuth = np.degrees(parity * (np.arctan2(right, up) - rotation)) % 360
     elevation = 90 - zenith
     seen = elevation > lowest_deg
-    through = _through(rng, elevation, azimuth, plain)
-    vignetting = _vignetting(rng, rho, plain)
+    through = _through(rng, elevation, azimuth, plain, bare=barrel and chance(rng, 0.7))
+    vignetting = _barrel(rng, rho) if barrel else _vignetting(rng, rho, plain)
 
     el = np.radians(elevation[seen])
     az = np.radians(azimuth[seen])
@@ -179,7 +219,8 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
         noise_slope=1.68 if chance(rng, 0.3) else log_uniform(rng, *((0.7, 3.5) if odd else (1.2, 2.5))),
         read_variance=380.0 if chance(rng, 0.3) else log_uniform(rng, *((50, 1500) if odd else (200, 700))),
         sensitivity=log_uniform(rng, *((0.25, 4.0) if odd else (0.55, 1.75))),
-        psf=rng.uniform(0.55, 1.1),
+        psf=log_uniform(rng, 0.55, 1.7),
+        depth_km=log_uniform(rng, 3, 9),
         exposure_jitter=0.0 if chance(rng, 0.4) else log_uniform(rng, 1e-4, 4e-3),
         row_noise=0.0 if chance(rng, 0.5) else log_uniform(rng, 0.5, 5),
         index=np.flatnonzero(seen).astype(np.int64),
@@ -221,17 +262,25 @@ def _vignetting(rng, rho, plain):
     rho = np.minimum(rho, 1.2)
     strength, corner, power = rng.uniform(0, 0.25), rng.uniform(0, 0.55), rng.uniform(4, 10)
     shade = strength * rho**2 + corner * rho**power
-    if chance(rng, 0.5):  # the lens barrel: what the real frames show best, 0.64 of the centre at 0.8 radii
+    if chance(rng, 0.3):
         shade = strength * rho**2 + rng.uniform(0.1, 0.7) / (
             1 + np.exp(-(rho - rng.uniform(0.75, 1.0)) / rng.uniform(0.04, 0.12))
         )
     return np.clip(1 - shade, 0.05, 1)
 
 
-def _through(rng, elevation, azimuth, plain):
-    """Return what the horizon lets through, 0 to 1: trees, hills, buildings, masts."""
+def _barrel(rng, rho):
+    """Return the shade of a lens barrel alone: real frames fall from 0.96 to 0.36 between 0.6 and 1 radius."""
+    edge = 1 + np.exp(-(np.minimum(rho, 1.2) - rng.uniform(0.78, 0.92)) / rng.uniform(0.05, 0.09))
+    return np.clip(1 - rng.uniform(0.5, 0.75) / edge, 0.05, 1)
+
+
+def _through(rng, elevation, azimuth, plain, bare=False):
+    """Return what the horizon lets through, 0 to 1: trees, hills, buildings, masts; little where bare."""
     if plain:
         return np.ones_like(elevation)
+    if bare:
+        return 1 / (1 + np.exp(-(elevation - rng.uniform(0, 2)) / rng.uniform(0.2, 0.8)))
     step = np.arange(0, 360, 0.5)
     hills = np.maximum(0, rng.uniform(0, 3) + rng.uniform(0, 2) * smooth_line(rng, 720, 150))
     trees = rng.uniform(0, 3) * np.abs(smooth_line(rng, 720, rng.uniform(4, 15)))

@@ -4,6 +4,8 @@ The light added is what the synthetic sky would give at the CCD, with the photon
 frames keep their own background, noise, lens and defects.
 """
 
+import dataclasses
+
 import numpy as np
 
 from pulsaurora._core import _simulate
@@ -43,6 +45,7 @@ def inject_pulsation(
     size_km=None,
     seed=0,
     lens=None,
+    blur_px=None,
 ):
     """Add pulsating patches to frames.
 
@@ -61,6 +64,9 @@ def inject_pulsation(
     seed : int
     lens : ((float, float), float), optional
         Centre and radius of the sky's disc, pixels; found in the frames when not given.
+    blur_px : float, optional
+        Standard deviation of the lens' blur of what is added; as drawn for any lens when not given. Without
+        it patches end from one pixel to the next, as nothing seen through a lens does.
 
     Returns
     -------
@@ -93,7 +99,8 @@ def inject_pulsation(
         layer = PatchLayer(
             canvas, Mapping(rng, 1 / canvas.cell_km, SIZE), wave, 0.3 * float(canvas.potential.std())
         )
-    # The real lens darkens towards its edge; its own mean frame tells by how much.
+    if blur_px is not None:
+        camera = dataclasses.replace(camera, psf=max(blur_px, 0.2))
     out = np.empty_like(images, order="C")
     pedestal = float(np.median(images[:, :8, :8]))
     flat, offsets = np.ones((256, 256), np.float32), np.zeros(256, np.float32)
@@ -102,8 +109,8 @@ def inject_pulsation(
         light = np.zeros(camera.index.size, np.float32)
         layer.add(camera, float(second), light)
         light *= np.minimum(camera.path, 5.0) * camera.transmission
-        added = np.zeros((256, 256), np.float32)
-        added.ravel()[camera.index] = light
+        added = camera.blurred(camera.slanted(light))
+        light = added.ravel()[camera.index]
         noisy = np.empty((256, 256), np.uint16)
         normal = rng.standard_normal((256, 256), dtype=np.float32)
         # Above an offset of 30,000 so that noise may also take away.

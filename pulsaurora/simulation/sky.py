@@ -6,9 +6,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
 from pulsaurora._core import _simulate
-from pulsaurora.simulation.camera import SHAPE
 from pulsaurora.simulation.clouds import Dome
 from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, SunMoon
+from pulsaurora.simulation.patches import PatchLayer
 
 MARGIN_S = 60.0
 
@@ -80,9 +80,17 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     beat = np.zeros(n, np.float32)
     for layer in scene.pulsating:
         layer.add(camera, t, beat)
+    if scene.pulsating:
+        beat = camera.slanted(beat)
     glow = np.zeros(n, np.float32)
+    sheets = [layer for layer in scene.aurora if isinstance(layer, PatchLayer)]
+    if sheets:
+        for layer in sheets:
+            layer.add(camera, t, glow)
+        glow = camera.slanted(glow)
     for layer in scene.aurora:
-        layer.add(camera, t, glow)
+        if layer not in sheets:
+            layer.add(camera, t, glow)
     where = scene.light or lighting.heavens.at(time)
     clear, cloudy = lighting.at(time, scene.light)
     for layer in scene.airglow:
@@ -112,9 +120,8 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         beat, glow = beat * passes, glow * passes
     gain = np.float32(camera.sensitivity)
     through = camera.through * gain
-    image = np.zeros(SHAPE, np.float32)
+    image = camera.blurred(total * through)
     flat = image.ravel()
-    flat[camera.index] = total * through
     if stars is not None:
         row, col, flux, pixel = stars.at(time, rng)
         if passes is not None:
