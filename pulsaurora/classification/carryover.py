@@ -88,7 +88,7 @@ def compare_features(simulated, real, label=None, alike=()):
 
     Parameters
     ----------
-    simulated : pulsaurora.classification.training.Dataset
+    simulated : pulsaurora.classification.dataset.Dataset
     real : DataFrame or ndarray of shape (n_real, n_features)
         Columns of FEATURE_NAMES, or the same as an array in that order.
     label : str, optional

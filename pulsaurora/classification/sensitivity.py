@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pulsaurora.classes import CLASSES, PULSATING
+from pulsaurora.classification.dataset import simulated_sun_moon
 from pulsaurora.classification.model import load_model
 from pulsaurora.classification.realframes import read_real_nights
 from pulsaurora.classification.refine import steady
@@ -95,16 +96,13 @@ def simulated_background(scene, seed=0, n_minutes=4):
 
     camera = draw_camera(np.random.default_rng([seed, 1]), (128.0, 128.0), 124.0)
     minutes = list(simulate_minutes([seed, 2], _START, n_minutes, script=[(scene, n_minutes)], camera=camera))
-    # The simulator moves sun and moon to suit a scene, so theirs are its own, not the almanac's.
-    names = [feature.name.replace("elevation", "elevation_deg") for feature in SUN_MOON]
-    places = np.concatenate([np.stack([minute.truth[name] for name in names], axis=1) for minute in minutes])
     return Background(
         scene,
         "simulated",
         np.concatenate([minute.images for minute in minutes]),
         np.concatenate([minute.times for minute in minutes]),
         (camera.centre, camera.radius),
-        sun_moon=places,
+        sun_moon=np.concatenate([simulated_sun_moon(minute) for minute in minutes]),
     )
 
 

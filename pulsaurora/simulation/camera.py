@@ -190,8 +190,9 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     az = np.radians(azimuth[seen])
     z = np.pi / 2 - el
     ratio = _EARTH_KM / (_EARTH_KM + EMISSION_KM)
-    far = _EARTH_KM * (z - np.arcsin(ratio * np.sin(z)))
-    footprint = _footprint(far, z, radius)
+    far = _ground_km(z)
+    angles = np.linspace(0, np.pi / 2, 400)
+    footprint = np.interp(z, angles, np.gradient(_ground_km(angles), angles)) * (np.pi / 2 / radius)
     flat = np.tan(np.minimum(z, np.radians(88)))
     flat = flat / (1 + 0.03 * flat)
     airmass = 1 / (np.sin(el) + 0.15 * (np.degrees(el) + 3.885) ** -1.253)
@@ -248,12 +249,9 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     )
 
 
-def _footprint(far, z, radius):
-    """Return how many km at emission height one pixel spans along the radius."""
-    order = np.argsort(z, kind="stable")
-    angles = np.linspace(0, np.pi / 2, 400)
-    curve = np.interp(angles, z[order], far[order])
-    return np.interp(z, angles, np.gradient(curve, angles)) * (np.pi / 2 / radius)
+def _ground_km(zenith):
+    """Return how far over the ground (km) a zenith angle (radians) meets the emission, over a round earth."""
+    return _EARTH_KM * (zenith - np.arcsin(_EARTH_KM / (_EARTH_KM + EMISSION_KM) * np.sin(zenith)))
 
 
 def _vignetting(rng, rho, plain):

@@ -57,7 +57,10 @@ def _diffused(camera, light):
 
 @dataclass
 class View:
-    """One rendered moment: the signal, and what it was made of on the judged blocks (n_blocks,)."""
+    """One rendered moment: the signal, and what it was made of on the judged blocks (n_blocks,).
+
+    `pulsation` is without what cloud and dome take from it, `aurora` with it.
+    """
 
     image: np.ndarray
     pulsation: np.ndarray
@@ -117,7 +120,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     total = clear + beat + glow
     if passes is not None:
         total = total * passes + veil
-        beat, glow = beat * passes, glow * passes
+        glow = glow * passes
     gain = np.float32(camera.sensitivity)
     through = camera.through * gain
     image = camera.blurred(total * through)
@@ -136,7 +139,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         image = scene.dome.apply(camera, image, t, rng)
         cover = scene.dome.hide.ravel()[camera.index]
         smear = np.float32(1 / (1 + (scene.dome.blur / 12) ** 2))
-        beat, glow = beat * (1 - cover) * smear, glow * (1 - cover) * smear
+        beat, glow = beat * smear, glow * (1 - cover) * smear
         hidden = 1 - (1 - hidden) * (1 - cover)
     image += camera.stray * np.float32(flat[camera.index].mean())
     if scene.covered:

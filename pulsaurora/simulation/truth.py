@@ -4,10 +4,11 @@ Measured on blocks of 4x4 pixels above 15 degrees of elevation, within +-30 s:
 
 - pulsation is visible in a block when its light both rises and falls by more than 4 % of the block's light
   and 3 times the noise of a 5x5-pixel area; the frame is pulsating when 2 % of the sky or more visibly
-  pulsates. Light that only grows or only fades, as where a patch drifts past, does not pulsate;
+  pulsates. Light that only grows or only fades, as where a patch drifts past, does not pulsate, nor does
+  light that comes and goes because cloud passes before it;
 - aurora is visible in a block when it is 12 % of the rest of the light or more, and as much above the noise;
-  where it is so even over the sky that its share differs by less than 8 %, only when it is 60 % or more,
-  since nobody can tell faint even light from airglow;
+  where it is so even over the sky that its share differs by less than 8 %, only when it is 150 % or more,
+  since nobody can tell even light from airglow, which differs threefold between nights;
 - viewing is bad when cloud hides over half of the sky and no aurora is visible through it, when it hides
   over 70 % and little aurora is visible, and when twilight or saturation drowns the sky.
 
@@ -18,13 +19,14 @@ lower, and limits of hiding a sixth higher or lower, all give the same label.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from pulsaurora.classes import BAD_VIEWING, NO_AURORA, OTHER_AURORA, PULSATING
 
 HALF_WINDOW = 10  # frames
 SWING_SHARE, NOISE_TIMES, PULSATING_SHARE = 0.04, 3.0, 0.02
 AURORA_SHARE, AURORA_SKY = 0.12, 0.03
-EVEN, EVEN_SHARE = 0.08, 0.6
+EVEN, EVEN_SHARE = 0.08, 1.5
 # How far one person's limits lie from another's, as factors.
 LIGHT_DOUBT, HIDING_DOUBT = 1.5, 1.17
 
@@ -69,8 +71,8 @@ def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
     Parameters
     ----------
     pulsation, aurora, total, opacity : ndarray of float32, shape (n_frames, n_blocks)
-        Pulsating light, other aurora, all light (counts at the CCD, above pedestal), and how much of the
-        sky beyond is hidden (0 to 1).
+        Pulsating light before cloud takes from it, other aurora as it is seen, all light (counts at the CCD,
+        above pedestal), and how much of the sky beyond is hidden (0 to 1).
     noise_slope, read_variance : float
         The CCD's noise law.
     dawn : ndarray of float, shape (n_frames,)
@@ -82,7 +84,11 @@ def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
         `margin` is how far the pulsating share lies from the limit (natural log of the ratio); `sure` tells
         frames of which people who set their limits higher or lower would say the same.
     """
-    swing = beat(pulsation) if pulsation.any() else np.zeros_like(pulsation)
+    swing = np.zeros_like(pulsation)
+    if pulsation.any():
+        clear = 1 - opacity
+        swing = beat(pulsation) * uniform_filter1d(clear, 2 * HALF_WINDOW + 1, axis=0, mode="nearest")
+        pulsation = pulsation * clear
     noise = np.sqrt((noise_slope * np.maximum(total, 0) + read_variance) / 25)
     light = aurora + pulsation
     sky = _Sky(swing, light, total, noise, opacity, dawn)

@@ -2,6 +2,8 @@
 
 import json
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from pulsaurora.classes import CLASSES
 from pulsaurora.classification.carryover import SKY_NAMES, compare_features
 from pulsaurora.classification.night import classify_frames
 from pulsaurora.classification.realframes import read_real_nights, read_real_rows
-from pulsaurora.classification.training import Dataset
+from pulsaurora.classification.dataset import Dataset
 from pulsaurora.problems import ContractError, UsageError
 from pulsaurora.pulsation.features import features
 from pulsaurora.pulsation.table import FEATURE_NAMES
@@ -29,7 +31,7 @@ def drawn(n_sites=150, a_site=8, seed=0):
     )
     rows[:, 3] += 20 * labels
     scenes = np.array([f"scene {CLASSES[label]}" for label in labels])
-    return Dataset(rows.astype(np.float32), labels, scenes, np.repeat(np.arange(n_sites), a_site))
+    return Dataset(rows.astype(np.float32), labels, scenes, np.repeat(np.arange(n_sites), a_site), np.ones(len(labels), bool))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_values_that_each_fit_but_not_together_are_found():
 
 
 def test_a_feature_that_never_varies_is_no_stumbling_block(simulated):
-    still = Dataset(simulated.features.copy(), simulated.labels, simulated.scenes, simulated.sites)
+    still = dataclasses.replace(simulated, features=simulated.features.copy())
     still.features[:, 12] = 0
     real = drawn(10, seed=6).features.copy()
     real[:, 12] = 0

@@ -172,17 +172,17 @@ class TestJudgement:
         assert self.ask() == 1
 
     def test_steady_light_is_other_aurora(self):
-        assert self.ask(aurora=800) == 2
+        assert self.ask(aurora=1800) == 2
 
     def test_faint_even_light_is_not_told_from_airglow(self):
-        assert self.ask(aurora=400) == 1
+        assert self.ask(aurora=1200) == 1
 
     def test_beating_light_is_pulsating(self):
         assert self.ask(pulsation=200) == 3
 
     def test_beating_light_too_faint_to_see_is_not(self):
         assert self.ask(pulsation=10, aurora=0) == 1
-        assert self.ask(pulsation=10, aurora=800) == 2
+        assert self.ask(pulsation=10, aurora=1800) == 2
 
     def test_one_hundredth_of_the_sky_is_not_enough_and_two_are(self):
         assert self.ask(pulsation=500, share=0.01) == 1
@@ -214,6 +214,15 @@ class TestJudgement:
 
     def test_overcast_is_bad_viewing(self):
         assert self.ask(opacity=1.0) == 0
+
+    def test_cloud_that_comes_and_goes_before_steady_light_does_not_make_it_pulsate(self):
+        passing = (0.6 * (np.arange(41) // 3 % 2))[:, None] * np.ones((1, 100))
+        light = np.full((41, 100), 2000, np.float32)
+        none = np.zeros_like(light)
+        total = ((1000 + light) * (1 - passing)).astype(np.float32)
+        truth = judge(light, none, total, passing.astype(np.float32), 1.68, 380.0, np.zeros(41))
+        assert truth.label[20] == 2
+        assert truth.pulsating_fraction[20] == 0
 
     def test_pulsation_behind_thin_cloud_is_still_pulsating(self):
         assert self.ask(pulsation=300, opacity=0.4) == 3
