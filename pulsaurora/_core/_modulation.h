@@ -3,6 +3,10 @@
 #ifndef PULSAURORA_MODULATION_H
 #define PULSAURORA_MODULATION_H
 
+#include <string.h>
+
+#include "_numeric.h"
+
 /* Add (sign = +1) or take away (sign = -1) one frame's deviation from the reference level. */
 static void pulsaurora_deviation(const float *restrict frame, const float *restrict reference, float sign,
                                  float *restrict out, int n)
@@ -61,18 +65,6 @@ static void pulsaurora_track_peak(const float *restrict power, float k, float *r
     }
 }
 
-static float pulsaurora_weighted_sum(const float *restrict power, const float *restrict weight, int n)
-{
-    float lanes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    float total = 0;
-    int c = 0;
-    for (; c + 8 <= n; c += 8)
-        for (int l = 0; l < 8; l++) lanes[l] += power[c + l] * weight[c + l];
-    for (; c < n; c++) total += power[c] * weight[c];
-    for (int l = 0; l < 8; l++) total += lanes[l];
-    return total;
-}
-
 /* Re and Im of the sum of u conj(v) over cells, u and v already scaled. */
 static void pulsaurora_cross(const float *restrict ur, const float *restrict ui, const float *restrict vr,
                              const float *restrict vi, const float *restrict gu, const float *restrict gv,
@@ -129,6 +121,44 @@ static void pulsaurora_moments(const float *restrict frame, const float *restric
         crossings[c] += first * (sign != above[c] ? 1.0f : 0.0f);
         above[c] = sign;
     }
+}
+
+/* Brightness constancy between two frames of log brightness, in regions of 5 x 5 cells (the last ones cut): sums
+ * gx gx, gy gy, gx gy, gx gt, gy gt, gt gt of each region, one kind after the other, added to sums. edge is 1
+ * where a cell and its four neighbours are inside and 0 elsewhere; columns holds 6 * n_cols floats. */
+static void pulsaurora_local_flow(const float *restrict one, const float *restrict two, const float *restrict edge,
+                                  int n_rows, int n_cols, float inverse_dt, float *restrict columns,
+                                  double *restrict sums)
+{
+    int n_across = (n_cols + 4) / 5, n_regions = n_across * ((n_rows + 4) / 5);
+    for (int i0 = 0; i0 < n_rows; i0 += 5) {
+        memset(columns, 0, 6 * n_cols * sizeof(float));
+        for (int i = i0 > 1 ? i0 : 1; i < i0 + 5 && i < n_rows - 1; i++) {
+            const float *restrict p = one + i * n_cols, *restrict q = two + i * n_cols;
+            const float *restrict e = edge + i * n_cols;
+            float *restrict xx = columns, *restrict yy = xx + n_cols, *restrict xy = yy + n_cols;
+            float *restrict xt = xy + n_cols, *restrict yt = xt + n_cols, *restrict tt = yt + n_cols;
+            for (int j = 1; j < n_cols - 1; j++) {
+                float gx = 0.25f * e[j] * (p[j + 1] - p[j - 1] + q[j + 1] - q[j - 1]);
+                float gy = 0.25f * e[j]
+                           * (p[j + n_cols] - p[j - n_cols] + q[j + n_cols] - q[j - n_cols]);
+                float gt = e[j] * (q[j] - p[j]) * inverse_dt;
+                xx[j] += gx * gx;
+                yy[j] += gy * gy;
+                xy[j] += gx * gy;
+                xt[j] += gx * gt;
+                yt[j] += gy * gt;
+                tt[j] += gt * gt;
+            }
+        }
+        for (int k = 0; k < 6; k++)
+            for (int j = 0; j < n_cols; j++) sums[k * n_regions + i0 / 5 * n_across + j / 5] += columns[k * n_cols + j];
+    }
+}
+
+static void pulsaurora_add_doubles(const double *restrict values, double *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) out[c] += values[c];
 }
 
 #endif
