@@ -249,6 +249,7 @@ def modulation_row(times_s, levels, pedestals, ratios, mask, centre, half=60.0, 
     counts = np.maximum(levels - pedestals[:, None, None], 0)
     logs = np.where(inside, np.log10(counts + offset), 0)
     row.update(_flow_row(times_s, logs, inside, near, centre + half, cadence))
+    row.update(beat_row(times_s, counts, ratios, inside, centre, min(30, half) + cadence / 2, block))
     if not some:
         return row
 
@@ -322,6 +323,33 @@ def _flow_row(times_s, logs, inside, near, end, cadence):
             + sum(np.hypot(*u) * np.sum(t[:, 2] ** 2) for (u, _), t in zip(local, regions, strict=True))
             / change
         ),
+    }
+
+
+def beat_row(times_s, counts, ratios, inside, centre, reach, block=4):
+    """Cells that both rise and fall round a time, and where in the sky they are; counts above pedestal."""
+    near = np.abs(times_s - centre) <= reach
+    t, x = times_s[near], counts[near]
+    mean = x.mean(axis=0)
+    y = x / (mean + 100) - mean / (mean + 100)
+    y = y - np.median(y[:, inside], axis=1)[:, None, None]
+    beat = np.zeros(inside.shape)
+    for i, j in np.argwhere(inside):
+        series = y[:, i, j] - np.polyval(np.polyfit(t - centre, y[:, i, j], 1), t - centre)
+        steps = [series[b] - series[a] for a in range(len(t)) for b in range(a + 1, len(t))]
+        beat[i, j] = min(max(steps), -min(steps))
+    noise = ratios[near].mean() * np.sqrt((1.68 * mean + 380) / (4 * (block**2 - 1))) / (mean + 100)
+    beats = {limit: (inside & (beat > limit) & (beat > 6 * noise)).sum() / inside.sum() for limit in (0.04, 0.16)}
+    logs = np.log10(x + 100)
+    steep = np.mean([np.hypot(*_gradient(frame, inside)) for frame in logs], axis=0)
+    edge = ~np.isnan(steep)
+    size = np.log10(beat + 1e-3)
+    relief = relief_of(logs.mean(axis=0), inside)
+    return {
+        "beat_04": beats[0.04],
+        "beat_16": beats[0.16],
+        "beat_on_edges": np.corrcoef(size[edge], np.log10(steep[edge] + 1e-3))[0, 1],
+        "beat_on_bright": np.corrcoef(size[inside], relief[inside])[0, 1],
     }
 
 

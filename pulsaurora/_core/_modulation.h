@@ -3,6 +3,8 @@
 #ifndef PULSAURORA_MODULATION_H
 #define PULSAURORA_MODULATION_H
 
+#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "_numeric.h"
@@ -159,6 +161,86 @@ static void pulsaurora_local_flow(const float *restrict one, const float *restri
 static void pulsaurora_add_doubles(const double *restrict values, double *restrict out, int n)
 {
     for (int c = 0; c < n; c++) out[c] += values[c];
+}
+
+/* Counts above the pedestal of the cells inside, closed up. */
+static void pulsaurora_light(const float *restrict frame, const int32_t *restrict place, float pedestal,
+                             float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) {
+        float v = frame[place[c]] - pedestal;
+        out[c] = v > 0.0f ? v : 0.0f;
+    }
+}
+
+static void pulsaurora_log_light(const float *restrict light, float offset, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) out[c] = pulsaurora_log10f(light[c] + offset);
+}
+
+/* Size of the gradient, 0 where edge is. */
+static void pulsaurora_steepness(const float *restrict field, const float *restrict edge, float *restrict out,
+                                 int n_rows, int n_cols)
+{
+    memset(out, 0, n_rows * n_cols * sizeof(float));
+    for (int c = n_cols; c < (n_rows - 1) * n_cols; c++) {
+        float gx = 0.5f * (field[c + 1] - field[c - 1]);
+        float gy = 0.5f * (field[c + n_cols] - field[c - n_cols]);
+        out[c] = edge[c] * sqrtf(gx * gx + gy * gy);
+    }
+}
+
+static void pulsaurora_add(const float *restrict values, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) out[c] += values[c];
+}
+
+/* Brightness relative to each cell's own, less 1, and its common part over all cells: the middle of the interval
+ * that five halvings of mean +- one standard deviation, between which a median always lies, leave round the median. */
+static float pulsaurora_common_mode(const float *restrict light, const float *restrict mean,
+                                    const float *restrict inverse, float *restrict y, int n)
+{
+    float sums[8] = {0}, squares[8] = {0}, total = 0.0f, total2 = 0.0f, middle, step;
+    int c = 0;
+    for (; c < n; c++) y[c] = (light[c] - mean[c]) * inverse[c];
+    for (c = 0; c + 8 <= n; c += 8)
+        for (int l = 0; l < 8; l++) {
+            sums[l] += y[c + l];
+            squares[l] += y[c + l] * y[c + l];
+        }
+    for (; c < n; c++) {
+        total += y[c];
+        total2 += y[c] * y[c];
+    }
+    for (int l = 0; l < 8; l++) {
+        total += sums[l];
+        total2 += squares[l];
+    }
+    middle = total / (float)n;
+    step = total2 / (float)n - middle * middle;
+    step = step > 0.0f ? sqrtf(step) : 0.0f;
+    for (int halving = 0; halving < 5; halving++) {
+        int above = 0;
+        for (c = 0; c < n; c++) above += y[c] > middle;
+        step *= 0.5f;
+        middle += 2 * above > n ? step : -step;
+    }
+    return middle;
+}
+
+/* Greatest rise and fall of each cell so far, the common part and the cell's own line taken off. */
+static void pulsaurora_swing(const float *restrict light, const float *restrict mean, const float *restrict inverse,
+                             const float *restrict slope, float tau, float common, float *restrict lowest,
+                             float *restrict highest, float *restrict rise, float *restrict fall, int n)
+{
+    for (int c = 0; c < n; c++) {
+        float y = (light[c] - mean[c]) * inverse[c] - common - tau * slope[c];
+        float up = y - lowest[c], down = highest[c] - y;
+        rise[c] = up > rise[c] ? up : rise[c];
+        fall[c] = down > fall[c] ? down : fall[c];
+        lowest[c] = y < lowest[c] ? y : lowest[c];
+        highest[c] = y > highest[c] ? y : highest[c];
+    }
 }
 
 #endif

@@ -21,6 +21,16 @@ cdef extern from "_modulation.h" nogil:
     void pulsaurora_local_flow(const float *one, const float *two, const float *edge, int n_rows, int n_cols,
                                float inverse_dt, float *columns, double *sums)
     void pulsaurora_add_doubles(const double *values, double *out, int n)
+    void pulsaurora_light(const float *frame, const int32_t *place, float pedestal, float *out, int n)
+    void pulsaurora_log_light(const float *light, float offset, float *out, int n)
+    void pulsaurora_steepness(const float *field, const float *edge, float *out, int n_rows, int n_cols)
+    void pulsaurora_add(const float *values, float *out, int n)
+    float pulsaurora_common_mode(const float *light, const float *mean, const float *inverse, float *y, int n)
+    void pulsaurora_swing(const float *light, const float *mean, const float *inverse, const float *slope, float tau,
+                          float common, float *lowest, float *highest, float *rise, float *fall, int n)
+
+cdef extern from "_relief.h" nogil:
+    void pulsaurora_relief(const float *basis, float *values, float *clipped, int n)
 
 cdef extern from "_regions.h" nogil:
     int pulsaurora_region(const float *inside, int n_rows, int n_cols, int start, int32_t *stack, uint8_t *seen,
@@ -57,18 +67,20 @@ cdef enum:
     TREND, TREND_P90, SLOW_AMPLITUDE_P90, SKY_AMPLITUDE
     FLOW_EXPLAINED, FLOW_SPEED, CHANGE
     FLOW_LOCAL_EXPLAINED, FLOW_LOCAL_SPEED
+    BEAT_04, BEAT_16, BEAT_ON_EDGES, BEAT_ON_BRIGHT
     N_COLUMNS
 
 N_MODULATION = N_COLUMNS
 
 cdef enum:
     N_CELL_ARRAYS = 24  # scratch arrays of one float a cell, beside the spectra
+    N_BEAT_ARRAYS = 10
     LAG = 2             # frames between which motion is measured: long enough to move, short enough to follow
 
 
 def scratch_size(int n_cells, int n_frequencies):
     """Floats of scratch that fill_modulation needs."""
-    return n_cells * (2 * (n_frequencies + 2) + 3 * (n_frequencies + 1) + N_CELL_ARRAYS)
+    return n_cells * (2 * (n_frequencies + 2) + 2 * (n_frequencies + 1) + max(n_frequencies + 1, N_BEAT_ARRAYS) + N_CELL_ARRAYS)
 
 
 def flow_size(int n_rows, int n_cols):
@@ -165,20 +177,120 @@ cdef int label_patches(const float *inside, int n_rows, int n_cols, int32_t *sta
     return n_patches
 
 
+cdef double correlation(const float *x, const float *y, int n) noexcept nogil:
+    """Of two columns; 0 where either does not vary."""
+    cdef double sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0, product
+    cdef int c
+    for c in range(n):
+        sx += x[c]
+        sy += y[c]
+        sxx += <double>x[c] * x[c]
+        syy += <double>y[c] * y[c]
+        sxy += <double>x[c] * y[c]
+    if n < 3:
+        return 0
+    sxx -= sx * sx / n
+    syy -= sy * sy / n
+    product = sxx * syy
+    if sxx <= 1e-6 * n or syy <= 1e-10 * n or product <= 0:
+        return 0
+    return (sxy - sx * sy / n) / sqrt(product)
+
+
+cdef void describe_beats(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double[::1] times_s,
+                         const float[:, ::1] light, const float[:, ::1] log_cells, const float[:, ::1] steep,
+                         const float[:, ::1] structure, const float[:, ::1] background, const int32_t *place,
+                         const float *edge, int n_mask, int m, double gain, double read_variance, int n_pixels,
+                         double offset, float *common, float *extra, float *out) noexcept nogil:
+    """How far each cell both rises and falls in frames low .. high - 1, and where in the sky it does."""
+    cdef:
+        Py_ssize_t g
+        int n = high - low, c, q = 0, n_weak = 0, n_strong = 0
+        float *mean = extra
+        float *inverse = extra + m
+        float *slope = extra + 2 * m
+        float *lowest = extra + 3 * m
+        float *highest = extra + 4 * m
+        float *rise = extra + 5 * m
+        float *fall = extra + 6 * m
+        float *y = extra + 7 * m
+        float *steepness = extra + 8 * m
+        float *logs = extra + 9 * m
+        double tau, sum_t = 0, sum_tt = 0, ratio = 0, sigma, beat
+    if n < 5 or n_mask == 0:
+        return
+    memset(mean, 0, m * sizeof(float))
+    memset(slope, 0, m * sizeof(float))
+    memset(steepness, 0, 2 * m * sizeof(float))
+    for g in range(low, high):
+        tau = times_s[g] - times_s[f]
+        sum_t += tau
+        sum_tt += tau * tau
+        ratio += structure[g, 1]
+        pulsaurora_add(&light[g, 0], mean, n_mask)
+        pulsaurora_add(&steep[g, 0], steepness, m)
+        pulsaurora_add(&log_cells[g, 0], logs, m)
+    sum_t /= n
+    sum_tt -= n * sum_t * sum_t
+    ratio /= n
+    if sum_tt <= 0:
+        return
+    for c in range(n_mask):
+        mean[c] = mean[c] / n
+        inverse[c] = <float>(1 / (mean[c] + offset))
+    for g in range(low, high):
+        common[g - low] = pulsaurora_common_mode(&light[g, 0], mean, inverse, y, n_mask)
+        tau = times_s[g] - times_s[f] - sum_t
+        for c in range(n_mask):
+            slope[c] += <float>(tau / sum_tt) * (y[c] - common[g - low])
+    memset(rise, 0, 2 * m * sizeof(float))
+    for c in range(n_mask):
+        lowest[c] = 1e30
+        highest[c] = -1e30
+    for g in range(low, high):
+        pulsaurora_swing(&light[g, 0], mean, inverse, slope, <float>(times_s[g] - times_s[f] - sum_t), common[g - low],
+                         lowest, highest, rise, fall, n_mask)
+    for c in range(n_mask):
+        beat = min(rise[c], fall[c])
+        sigma = ratio * sqrt((gain * mean[c] + read_variance) / n_pixels) * inverse[c]
+        if beat > 6 * sigma:
+            n_weak += beat > 0.04
+            n_strong += beat > 0.16
+        rise[c] = pulsaurora_log10f(<float>beat + <float>1e-3)
+        # Time means, closed up.
+        y[c] = logs[place[c]] / n
+        if edge[place[c]] != 0:
+            lowest[q] = pulsaurora_log10f(steepness[place[c]] / n + <float>1e-3)
+            highest[q] = rise[c]
+            q += 1
+    out[BEAT_04] = <float>n_weak / n_mask
+    out[BEAT_16] = <float>n_strong / n_mask
+    out[BEAT_ON_EDGES] = correlation(highest, lowest, q)
+    sigma = y[0]
+    for c in range(n_mask):
+        y[c] -= <float>sigma
+    pulsaurora_relief(&background[0, 0], y, fall, n_mask)
+    out[BEAT_ON_BRIGHT] = correlation(rise, y, n_mask)
+
+
 def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const float[:, ::1] structure,
                     const uint8_t[::1] mask, int n_rows, int n_cols,
                     Py_ssize_t first, Py_ssize_t last,
                     double half_window_s, double cadence_s, double anchor_s,
                     const int32_t[::1] band_of, double gain, double read_variance, int n_pixels,
                     double offset, double snr_threshold, double amplitude_threshold,
-                    float[:, ::1] log_cells, double[:, ::1] phases, double[:, ::1] flow, double[::1] motion,
+                    double beat_half_s, const float[:, ::1] background,
+                    float[:, ::1] log_cells, float[:, ::1] light, float[:, ::1] steep, float[::1] common,
+                    double[:, ::1] phases, double[:, ::1] flow, double[::1] motion, int32_t[::1] place,
                     float[::1] scratch, int32_t[::1] stack, uint8_t[::1] seen, float[:, ::1] out):
     """Fill one row of modulation numbers for each of frames first .. last - 1.
 
     times_s (n,) ascending seconds; cells (n, n_rows * n_cols) counts, zero outside the mask (mask: 1
     inside, 2 inside and low in the sky, 0 outside, and 0 in at least the last three columns);
     structure (n, >= 2): pedestal and noise ratio first; band_of (n_frequencies + 1,): the band of each multiple of
-    the lowest frequency, 0 slow to 3 fast (index 0 unused). log_cells (n, cells), phases
+    the lowest frequency, 0 slow to 3 fast (index 0 unused). beat_half_s is half the time in which beats are
+    looked for; background (7, cells inside) as in _structure. log_cells, light and steep (n, cells), common (n,),
+    place (cells,), phases
     (n, 2 * (n_frequencies + 2)), flow (n, flow_size), motion (flow_size,), scratch (scratch_size,), stack and
     seen (cells,) are scratch.
     out is (last - first, N_MODULATION) float32.
@@ -193,26 +305,23 @@ def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const 
         float *xr = im + n_sums * m
         float *xi = xr + (n_frequencies + 1) * m
         float *power = xi + (n_frequencies + 1) * m
-        float *extra = power + (n_frequencies + 1) * m
+        float *extra = power + max(n_frequencies + 1, N_BEAT_ARRAYS) * m
         float *edge = extra + 22 * m
         double anchor = -1, tau0 = 0, block, half = half_window_s + 0.5 * cadence_s, dt
+        double beat_half = min(beat_half_s, half_window_s) + 0.5 * cadence_s
+        Py_ssize_t beat_low, beat_high
     if n == 0 or m == 0 or last <= first:
         return
     with nogil:
         for c in range(m):
             if mask[c]:
+                place[n_mask] = c
                 n_mask += 1
                 if mask[c] == 2:
                     n_low_mask += 1
         for k in range(n_frequencies, 0, -1):
             if band_of[k] > 0:
                 first_fast = k
-        for f in range(n):
-            for c in range(m):
-                if mask[c]:
-                    log_cells[f, c] = pulsaurora_log10f(<float>max(cells[f, c] - structure[f, 0], 0.0) + <float>offset)
-                else:
-                    log_cells[f, c] = 0
         # Where gradients can be told: cells whose four neighbours are inside too.
         for k in range(m):
             edge[k] = 0
@@ -220,6 +329,13 @@ def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const 
                 if mask[k] and mask[k - 1] and mask[k + 1] and mask[k - n_cols] and mask[k + n_cols]:
                     edge[k] = 1
             n_edge += edge[k] > 0
+        for f in range(n):
+            pulsaurora_light(&cells[f, 0], &place[0], structure[f, 0], &light[f, 0], n_mask)
+            pulsaurora_log_light(&light[f, 0], <float>offset, power, n_mask)
+            memset(&log_cells[f, 0], 0, m * sizeof(float))
+            for c in range(n_mask):
+                log_cells[f, place[c]] = power[c]
+            pulsaurora_steepness(&log_cells[f, 0], edge, &steep[f, 0], n_rows, n_cols)
         for f in range(n):
             memset(&flow[f, 0], 0, (6 * n_regions + 1) * sizeof(double))
             if f + LAG < n:
@@ -262,6 +378,16 @@ def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const 
                        half_window_s, cadence_s, tau0, &band_of[0], n_frequencies, first_fast,
                        gain, read_variance, n_pixels, offset, snr_threshold, amplitude_threshold,
                        phases, flow, motion, re, im, xr, xi, power, extra, &stack[0], &seen[0], &out[f - first, 0])
+            beat_low = low
+            while times_s[beat_low] < times_s[f] - beat_half:
+                beat_low += 1
+            beat_high = f + 1
+            while beat_high < high and times_s[beat_high] <= times_s[f] + beat_half:
+                beat_high += 1
+            # The spectra are done with: their room serves.
+            describe_beats(f, beat_low, beat_high, times_s, light, log_cells, steep, structure, background, &place[0],
+                           edge, n_mask, m, gain, read_variance, n_pixels, offset, &common[0], power,
+                           &out[f - first, 0])
 
 
 cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double[::1] times_s,

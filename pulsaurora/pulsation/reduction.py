@@ -35,6 +35,7 @@ SNR_THRESHOLD = 2.0
 AMPLITUDE_THRESHOLD = 0.01
 # Sliding sums start afresh at multiples of this; an UT hour holds a whole number of them.
 ANCHOR_S = 180.0
+BEAT_S = 60.0  # time in which a cell that beats both rises and falls
 SHORTEST_PERIOD_S = 6.0
 MAXIMUM_WINDOW_S = 360.0
 
@@ -275,8 +276,9 @@ def window_features(
         times_s, reduced.cells, reduced.structure, reduced.grid.cell_mask.ravel(), n_rows, n_cols,
         first, last, window_s / 2, cadence_s, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN,
         READ_VARIANCE, 4 * (reduced.grid.block**2 - 1), OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
-        np.empty((n, n_cells), dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))),
-        np.empty((n, n_flow)), np.empty(n_flow),
+        BEAT_S / 2, reduced.grid.background, *(np.empty((n, n_cells), dtype=np.float32) for _ in range(3)),
+        np.empty(n, dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))),
+        np.empty((n, n_flow)), np.empty(n_flow), np.empty(n_cells, dtype=np.int32),
         np.empty(_modulation.scratch_size(n_cells, n_frequencies), dtype=np.float32),
         np.empty(n_cells, dtype=np.int32), np.empty(n_cells, dtype=np.uint8), modulation,
     )  # fmt: skip

@@ -248,6 +248,27 @@ MODULATION = (
     Feature(
         "flow_local_speed", "log10 cells/s", "Mean speed of those drifts, weighted by change.", _LOCAL_FLOW
     ),
+    Feature(
+        "beat_04",
+        "fraction",
+        "Sky that within 30 s either way both rises and falls by more than 0.04 of its mean level and 6 sigma "
+        "of photon noise, the sky's median and each cell's line taken off.",
+        _PULSATION,
+    ),
+    Feature("beat_16", "fraction", "The same by more than 0.16.", _PULSATION),
+    Feature(
+        "beat_on_edges",
+        "-1 to 1",
+        "Correlation over cells of log beat with log gradient of brightness: drifting structure beats where "
+        "it is steep.",
+        _STATISTIC,
+    ),
+    Feature(
+        "beat_on_bright",
+        "-1 to 1",
+        "Correlation over cells of log beat with the relief of the time mean: patches beat where they shine.",
+        _STATISTIC,
+    ),
 )
 
 SUN_MOON = (
