@@ -46,4 +46,17 @@ static inline float pulsaurora_select(float *values, int n, int k)
     return values[k];
 }
 
+/* Sum of values times weights, in eight partial sums. */
+static inline float pulsaurora_weighted_sum(const float *restrict values, const float *restrict weight, int n)
+{
+    float lanes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    float total = 0;
+    int c = 0;
+    for (; c + 8 <= n; c += 8)
+        for (int l = 0; l < 8; l++) lanes[l] += values[c + l] * weight[c + l];
+    for (; c < n; c++) total += values[c] * weight[c];
+    for (int l = 0; l < 8; l++) total += lanes[l];
+    return total;
+}
+
 #endif
