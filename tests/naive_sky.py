@@ -344,7 +344,7 @@ def beat_row(times_s, counts, ratios, inside, centre, reach, block=4):
     steep = np.mean([np.hypot(*_gradient(frame, inside)) for frame in logs], axis=0)
     edge = ~np.isnan(steep)
     size = np.log10(beat + 1e-3)
-    relief = relief_of(logs.mean(axis=0), inside)
+    relief = relief_of(np.log10(mean + 100), inside)
     return {
         "beat_04": beats[0.04],
         "beat_16": beats[0.16],

@@ -278,7 +278,8 @@ def window_features(
         READ_VARIANCE, 4 * (reduced.grid.block**2 - 1), OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
         BEAT_S / 2, reduced.grid.background, *(np.empty((n, n_cells), dtype=np.float32) for _ in range(3)),
         np.empty(n, dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))),
-        np.empty((n, n_flow)), np.empty(n_flow), np.empty(n_cells, dtype=np.int32),
+        np.empty((n, n_flow), dtype=np.float32), np.empty(n_flow, dtype=np.float32),
+        np.empty(n_cells, dtype=np.int32),
         np.empty(_modulation.scratch_size(n_cells, n_frequencies), dtype=np.float32),
         np.empty(n_cells, dtype=np.int32), np.empty(n_cells, dtype=np.uint8), modulation,
     )  # fmt: skip
