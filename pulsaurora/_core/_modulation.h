@@ -201,24 +201,15 @@ static void pulsaurora_add(const float *restrict values, float *restrict out, in
 static float pulsaurora_common_mode(const float *restrict light, const float *restrict mean,
                                     const float *restrict inverse, float *restrict y, int n)
 {
-    float sums[8] = {0}, squares[8] = {0}, total = 0.0f, total2 = 0.0f, middle, step;
+    float sums[32] = {0}, total = 0.0f, middle, step;
     int c = 0;
     for (; c < n; c++) y[c] = (light[c] - mean[c]) * inverse[c];
-    for (c = 0; c + 8 <= n; c += 8)
-        for (int l = 0; l < 8; l++) {
-            sums[l] += y[c + l];
-            squares[l] += y[c + l] * y[c + l];
-        }
-    for (; c < n; c++) {
-        total += y[c];
-        total2 += y[c] * y[c];
-    }
-    for (int l = 0; l < 8; l++) {
-        total += sums[l];
-        total2 += squares[l];
-    }
+    for (c = 0; c + 32 <= n; c += 32)
+        for (int l = 0; l < 32; l++) sums[l] += y[c + l];
+    for (int l = 0; c + l < n; l++) sums[l] += y[c + l];
+    for (int l = 0; l < 32; l++) total += sums[l];
     middle = total / (float)n;
-    step = total2 / (float)n - middle * middle;
+    step = pulsaurora_weighted_sum(y, y, n) / (float)n - middle * middle;
     step = step > 0.0f ? sqrtf(step) : 0.0f;
     for (int halving = 0; halving < 5; halving++) {
         int above = 0;
