@@ -214,8 +214,8 @@ def reduce_frames(images, times, grid):
         _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
         _structure.fill_structure(
             means[some], peaks[some], grid.fine_mask, grid.fine_elevation, grid.peak_scale, grid.block**2,
-            GAIN, READ_VARIANCE, OFFSET, SATURATION, grid.background, scratch, mask_scratch, stack, coarse[some],
-            structure[start:stop],
+            GAIN, READ_VARIANCE, OFFSET, SATURATION, grid.background, scratch, mask_scratch, stack,
+            coarse[some], structure[start:stop],
         )  # fmt: skip
         cells[start:stop, :, :-PADDING] = coarse[some, grid.rows, grid.cols] * inside
     return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid)
