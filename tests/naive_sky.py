@@ -339,12 +339,13 @@ def beat_row(times_s, counts, ratios, inside, centre, reach, block=4):
         steps = [series[b] - series[a] for a in range(len(t)) for b in range(a + 1, len(t))]
         beat[i, j] = min(max(steps), -min(steps))
     noise = ratios[near].mean() * np.sqrt((1.68 * mean + 380) / (4 * (block**2 - 1))) / (mean + 100)
-    beats = {limit: (inside & (beat > limit) & (beat > 6 * noise)).sum() / inside.sum() for limit in (0.04, 0.16)}
+    sure = inside & (beat > 6 * noise)
+    beats = {limit: (sure & (beat > limit)).sum() / inside.sum() for limit in (0.04, 0.16)}
     logs = np.log10(x + 100)
     steep = np.mean([np.hypot(*_gradient(frame, inside)) for frame in logs], axis=0)
     edge = ~np.isnan(steep)
     size = np.log10(beat + 1e-3)
-    relief = relief_of(logs.mean(axis=0), inside)
+    relief = relief_of(np.log10(mean + 100), inside)
     return {
         "beat_04": beats[0.04],
         "beat_16": beats[0.16],

@@ -126,13 +126,14 @@ static void pulsaurora_moments(const float *restrict frame, const float *restric
 }
 
 /* Brightness constancy between two frames of log brightness, in regions of 5 x 5 cells (the last ones cut): sums
- * gx gx, gy gy, gx gy, gx gt, gy gt, gt gt of each region, one kind after the other, added to sums. edge is 1
+ * gx gx, gy gy, gx gy, gx gt, gy gt, gt gt of each region, one kind after the other. edge is 1
  * where a cell and its four neighbours are inside and 0 elsewhere; columns holds 6 * n_cols floats. */
 static void pulsaurora_local_flow(const float *restrict one, const float *restrict two, const float *restrict edge,
                                   int n_rows, int n_cols, float inverse_dt, float *restrict columns,
-                                  double *restrict sums)
+                                  float *restrict sums)
 {
-    int n_across = (n_cols + 4) / 5, n_regions = n_across * ((n_rows + 4) / 5);
+    /* The last three columns are empty. */
+    int n_across = (n_cols + 1) / 5, n_regions = n_across * ((n_rows + 4) / 5);
     for (int i0 = 0; i0 < n_rows; i0 += 5) {
         memset(columns, 0, 6 * n_cols * sizeof(float));
         for (int i = i0 > 1 ? i0 : 1; i < i0 + 5 && i < n_rows - 1; i++) {
@@ -154,13 +155,12 @@ static void pulsaurora_local_flow(const float *restrict one, const float *restri
             }
         }
         for (int k = 0; k < 6; k++)
-            for (int j = 0; j < n_cols; j++) sums[k * n_regions + i0 / 5 * n_across + j / 5] += columns[k * n_cols + j];
+            for (int r = 0; r < n_across; r++) {
+                float total = 0.0f;
+                for (int j = 5 * r; j < 5 * r + 5 && j < n_cols; j++) total += columns[k * n_cols + j];
+                sums[k * n_regions + i0 / 5 * n_across + r] = total;
+            }
     }
-}
-
-static void pulsaurora_add_doubles(const double *restrict values, double *restrict out, int n)
-{
-    for (int c = 0; c < n; c++) out[c] += values[c];
 }
 
 /* Counts above the pedestal of the cells inside, closed up. */
@@ -173,6 +173,7 @@ static void pulsaurora_light(const float *restrict frame, const int32_t *restric
     }
 }
 
+/* log10 of counts (or anything positive) with an offset added. */
 static void pulsaurora_log_light(const float *restrict light, float offset, float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) out[c] = pulsaurora_log10f(light[c] + offset);
@@ -200,24 +201,15 @@ static void pulsaurora_add(const float *restrict values, float *restrict out, in
 static float pulsaurora_common_mode(const float *restrict light, const float *restrict mean,
                                     const float *restrict inverse, float *restrict y, int n)
 {
-    float sums[8] = {0}, squares[8] = {0}, total = 0.0f, total2 = 0.0f, middle, step;
+    float sums[32] = {0}, total = 0.0f, middle, step;
     int c = 0;
     for (; c < n; c++) y[c] = (light[c] - mean[c]) * inverse[c];
-    for (c = 0; c + 8 <= n; c += 8)
-        for (int l = 0; l < 8; l++) {
-            sums[l] += y[c + l];
-            squares[l] += y[c + l] * y[c + l];
-        }
-    for (; c < n; c++) {
-        total += y[c];
-        total2 += y[c] * y[c];
-    }
-    for (int l = 0; l < 8; l++) {
-        total += sums[l];
-        total2 += squares[l];
-    }
+    for (c = 0; c + 32 <= n; c += 32)
+        for (int l = 0; l < 32; l++) sums[l] += y[c + l];
+    for (int l = 0; c + l < n; l++) sums[l] += y[c + l];
+    for (int l = 0; l < 32; l++) total += sums[l];
     middle = total / (float)n;
-    step = total2 / (float)n - middle * middle;
+    step = pulsaurora_weighted_sum(y, y, n) / (float)n - middle * middle;
     step = step > 0.0f ? sqrtf(step) : 0.0f;
     for (int halving = 0; halving < 5; halving++) {
         int above = 0;
@@ -241,6 +233,23 @@ static void pulsaurora_swing(const float *restrict light, const float *restrict 
         lowest[c] = y < lowest[c] ? y : lowest[c];
         highest[c] = y > highest[c] ? y : highest[c];
     }
+}
+
+/* The smaller of rise and fall, in place of rise, and how many cells exceed two limits and six sigma of noise. */
+static void pulsaurora_beats(const float *restrict mean, const float *restrict inverse, const float *restrict fall,
+                             float gain, float read_variance, float six_sigma, float weak, float strong,
+                             float *restrict rise, int *n_weak, int *n_strong, int n)
+{
+    int a = 0, b = 0;
+    for (int c = 0; c < n; c++) {
+        float beat = rise[c] < fall[c] ? rise[c] : fall[c];
+        float noise = six_sigma * sqrtf(gain * mean[c] + read_variance) * inverse[c];
+        a += (beat > noise) & (beat > weak);
+        b += (beat > noise) & (beat > strong);
+        rise[c] = beat;
+    }
+    *n_weak = a;
+    *n_strong = b;
 }
 
 #endif

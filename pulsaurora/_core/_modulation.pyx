@@ -19,13 +19,14 @@ cdef extern from "_numeric.h" nogil:
 
 cdef extern from "_modulation.h" nogil:
     void pulsaurora_local_flow(const float *one, const float *two, const float *edge, int n_rows, int n_cols,
-                               float inverse_dt, float *columns, double *sums)
-    void pulsaurora_add_doubles(const double *values, double *out, int n)
+                               float inverse_dt, float *columns, float *sums)
     void pulsaurora_light(const float *frame, const int32_t *place, float pedestal, float *out, int n)
     void pulsaurora_log_light(const float *light, float offset, float *out, int n)
     void pulsaurora_steepness(const float *field, const float *edge, float *out, int n_rows, int n_cols)
     void pulsaurora_add(const float *values, float *out, int n)
     float pulsaurora_common_mode(const float *light, const float *mean, const float *inverse, float *y, int n)
+    void pulsaurora_beats(const float *mean, const float *inverse, const float *fall, float gain, float read_variance,
+                          float six_sigma, float weak, float strong, float *rise, int *n_weak, int *n_strong, int n)
     void pulsaurora_swing(const float *light, const float *mean, const float *inverse, const float *slope, float tau,
                           float common, float *lowest, float *highest, float *rise, float *fall, int n)
 
@@ -74,7 +75,7 @@ N_MODULATION = N_COLUMNS
 
 cdef enum:
     N_CELL_ARRAYS = 24  # scratch arrays of one float a cell, beside the spectra
-    N_BEAT_ARRAYS = 10
+    N_BEAT_ARRAYS = 9
     LAG = 2             # frames between which motion is measured: long enough to move, short enough to follow
 
 
@@ -89,7 +90,8 @@ def flow_size(int n_rows, int n_cols):
 
 
 cdef int flow_regions(int n_rows, int n_cols) noexcept nogil:
-    return (n_rows + 4) // 5 * ((n_cols + 4) // 5)
+    # The last three columns are empty.
+    return (n_rows + 4) // 5 * ((n_cols + 1) // 5)
 
 
 cdef void add_frame(const float *frame, const float *reference, float sign, double tau, const double *phases,
@@ -124,7 +126,7 @@ cdef bint solve_flow(double xx, double yy, double xy, double xt, double yt, doub
     return True
 
 
-cdef void describe_flow(const double *sums, int n_regions, float *out) noexcept nogil:
+cdef void describe_flow(const float *sums, int n_regions, float *out) noexcept nogil:
     """One motion for the whole sky, and one for each region."""
     cdef double[6] sky
     cdef double u, v, explained = 0, speed = 0
@@ -198,8 +200,8 @@ cdef double correlation(const float *x, const float *y, int n) noexcept nogil:
 
 
 cdef void describe_beats(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double[::1] times_s,
-                         const float[:, ::1] light, const float[:, ::1] log_cells, const float[:, ::1] steep,
-                         const float[:, ::1] structure, const float[:, ::1] background, const int32_t *place,
+                         const float[:, ::1] light, const float[:, ::1] steep, const float[:, ::1] structure,
+                         const float[:, ::1] background, const int32_t *place,
                          const float *edge, int n_mask, int m, double gain, double read_variance, int n_pixels,
                          double offset, float *common, float *extra, float *out) noexcept nogil:
     """How far each cell both rises and falls in frames low .. high - 1, and where in the sky it does."""
@@ -215,13 +217,13 @@ cdef void describe_beats(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const do
         float *fall = extra + 6 * m
         float *y = extra + 7 * m
         float *steepness = extra + 8 * m
-        float *logs = extra + 9 * m
-        double tau, sum_t = 0, sum_tt = 0, ratio = 0, sigma, beat
+        float common_log
+        double tau, sum_t = 0, sum_tt = 0, ratio = 0, common_slope = 0
     if n < 5 or n_mask == 0:
         return
     memset(mean, 0, m * sizeof(float))
     memset(slope, 0, m * sizeof(float))
-    memset(steepness, 0, 2 * m * sizeof(float))
+    memset(steepness, 0, m * sizeof(float))
     for g in range(low, high):
         tau = times_s[g] - times_s[f]
         sum_t += tau
@@ -229,7 +231,6 @@ cdef void describe_beats(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const do
         ratio += structure[g, 1]
         pulsaurora_add(&light[g, 0], mean, n_mask)
         pulsaurora_add(&steep[g, 0], steepness, m)
-        pulsaurora_add(&log_cells[g, 0], logs, m)
     sum_t /= n
     sum_tt -= n * sum_t * sum_t
     ratio /= n
@@ -241,8 +242,10 @@ cdef void describe_beats(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const do
     for g in range(low, high):
         common[g - low] = pulsaurora_common_mode(&light[g, 0], mean, inverse, y, n_mask)
         tau = times_s[g] - times_s[f] - sum_t
-        for c in range(n_mask):
-            slope[c] += <float>(tau / sum_tt) * (y[c] - common[g - low])
+        pulsaurora_add_scaled(y, <float>(tau / sum_tt), slope, n_mask)
+        common_slope += tau / sum_tt * common[g - low]
+    for c in range(n_mask):
+        slope[c] -= <float>common_slope
     memset(rise, 0, 2 * m * sizeof(float))
     for c in range(n_mask):
         lowest[c] = 1e30
@@ -250,27 +253,25 @@ cdef void describe_beats(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const do
     for g in range(low, high):
         pulsaurora_swing(&light[g, 0], mean, inverse, slope, <float>(times_s[g] - times_s[f] - sum_t), common[g - low],
                          lowest, highest, rise, fall, n_mask)
-    for c in range(n_mask):
-        beat = min(rise[c], fall[c])
-        sigma = ratio * sqrt((gain * mean[c] + read_variance) / n_pixels) * inverse[c]
-        if beat > 6 * sigma:
-            n_weak += beat > 0.04
-            n_strong += beat > 0.16
-        rise[c] = pulsaurora_log10f(<float>beat + <float>1e-3)
-        # Time means, closed up.
-        y[c] = logs[place[c]] / n
-        if edge[place[c]] != 0:
-            lowest[q] = pulsaurora_log10f(steepness[place[c]] / n + <float>1e-3)
-            highest[q] = rise[c]
-            q += 1
+    pulsaurora_beats(mean, inverse, fall, <float>gain, <float>read_variance, <float>(6 * ratio / sqrt(n_pixels)),
+                     <float>0.04, <float>0.16, rise, &n_weak, &n_strong, n_mask)
     out[BEAT_04] = <float>n_weak / n_mask
     out[BEAT_16] = <float>n_strong / n_mask
-    out[BEAT_ON_EDGES] = correlation(highest, lowest, q)
-    sigma = y[0]
+    pulsaurora_log_light(rise, <float>1e-3, fall, n_mask)
     for c in range(n_mask):
-        y[c] -= <float>sigma
-    pulsaurora_relief(&background[0, 0], y, fall, n_mask)
-    out[BEAT_ON_BRIGHT] = correlation(rise, y, n_mask)
+        if edge[place[c]] != 0:
+            y[q] = steepness[place[c]] / n
+            highest[q] = fall[c]
+            q += 1
+    pulsaurora_log_light(y, <float>1e-3, lowest, q)
+    out[BEAT_ON_EDGES] = correlation(highest, lowest, q)
+    pulsaurora_log_light(mean, <float>offset, y, n_mask)
+    # A number near all of them taken off first leaves more digits to the rest.
+    common_log = y[0]
+    for c in range(n_mask):
+        y[c] -= common_log
+    pulsaurora_relief(&background[0, 0], y, rise, n_mask)
+    out[BEAT_ON_BRIGHT] = correlation(fall, y, n_mask)
 
 
 def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const float[:, ::1] structure,
@@ -281,7 +282,7 @@ def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const 
                     double offset, double snr_threshold, double amplitude_threshold,
                     double beat_half_s, const float[:, ::1] background,
                     float[:, ::1] log_cells, float[:, ::1] light, float[:, ::1] steep, float[::1] common,
-                    double[:, ::1] phases, double[:, ::1] flow, double[::1] motion, int32_t[::1] place,
+                    double[:, ::1] phases, float[:, ::1] flow, float[::1] motion, int32_t[::1] place,
                     float[::1] scratch, int32_t[::1] stack, uint8_t[::1] seen, float[:, ::1] out):
     """Fill one row of modulation numbers for each of frames first .. last - 1.
 
@@ -337,7 +338,7 @@ def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const 
                 log_cells[f, place[c]] = power[c]
             pulsaurora_steepness(&log_cells[f, 0], edge, &steep[f, 0], n_rows, n_cols)
         for f in range(n):
-            memset(&flow[f, 0], 0, (6 * n_regions + 1) * sizeof(double))
+            memset(&flow[f, 0], 0, (6 * n_regions + 1) * sizeof(float))
             if f + LAG < n:
                 dt = times_s[f + LAG] - times_s[f]
                 if dt > 0 and dt < (LAG + 1.5) * cadence_s:
@@ -385,8 +386,8 @@ def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const 
             while beat_high < high and times_s[beat_high] <= times_s[f] + beat_half:
                 beat_high += 1
             # The spectra are done with: their room serves.
-            describe_beats(f, beat_low, beat_high, times_s, light, log_cells, steep, structure, background, &place[0],
-                           edge, n_mask, m, gain, read_variance, n_pixels, offset, &common[0], power,
+            describe_beats(f, beat_low, beat_high, times_s, light, steep, structure, background, &place[0], edge,
+                           n_mask, m, gain, read_variance, n_pixels, offset, &common[0], power,
                            &out[f - first, 0])
 
 
@@ -396,7 +397,7 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
                      double half_window_s, double cadence_s, double tau0, const int32_t *band_of,
                      int n_frequencies, int first_fast, double gain, double read_variance, int n_pixels,
                      double offset, double snr_threshold, double amplitude_threshold,
-                     double[:, ::1] phases, double[:, ::1] flow, double[::1] motion,
+                     double[:, ::1] phases, float[:, ::1] flow, float[::1] motion,
                      float *re, float *im, float *xr, float *xi, float *power, float *extra,
                      int32_t *stack, uint8_t *seen, float *out) noexcept nogil:
     cdef:
@@ -557,11 +558,11 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
         sky += ar * ar + ai * ai
     out[SKY_AMPLITUDE] = log10(1e-3 + sqrt(sky * scale) / n_mask / (mean_level + offset))
 
-    memset(&motion[0], 0, (6 * n_regions + 1) * sizeof(double))
+    memset(&motion[0], 0, (6 * n_regions + 1) * sizeof(float))
     for g in range(low, high):
         if times_s[g] + LAG * cadence_s * 0.99 > times_s[f] + half_window_s:
             break
-        pulsaurora_add_doubles(&flow[g, 0], &motion[0], 6 * n_regions + 1)
+        pulsaurora_add(&flow[g, 0], &motion[0], 6 * n_regions + 1)
     describe_flow(&motion[0], n_regions, out)
 
     label_patches(pulsating, n_rows, n_cols, stack, seen, n_mask, out)

@@ -214,8 +214,8 @@ def reduce_frames(images, times, grid):
         _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
         _structure.fill_structure(
             means[some], peaks[some], grid.fine_mask, grid.fine_elevation, grid.peak_scale, grid.block**2,
-            GAIN, READ_VARIANCE, OFFSET, SATURATION, grid.background, scratch, mask_scratch, stack, coarse[some],
-            structure[start:stop],
+            GAIN, READ_VARIANCE, OFFSET, SATURATION, grid.background, scratch, mask_scratch, stack,
+            coarse[some], structure[start:stop],
         )  # fmt: skip
         cells[start:stop, :, :-PADDING] = coarse[some, grid.rows, grid.cols] * inside
     return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid)
@@ -278,7 +278,8 @@ def window_features(
         READ_VARIANCE, 4 * (reduced.grid.block**2 - 1), OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
         BEAT_S / 2, reduced.grid.background, *(np.empty((n, n_cells), dtype=np.float32) for _ in range(3)),
         np.empty(n, dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))),
-        np.empty((n, n_flow)), np.empty(n_flow), np.empty(n_cells, dtype=np.int32),
+        np.empty((n, n_flow), dtype=np.float32), np.empty(n_flow, dtype=np.float32),
+        np.empty(n_cells, dtype=np.int32),
         np.empty(_modulation.scratch_size(n_cells, n_frequencies), dtype=np.float32),
         np.empty(n_cells, dtype=np.int32), np.empty(n_cells, dtype=np.uint8), modulation,
     )  # fmt: skip

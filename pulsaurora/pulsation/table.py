@@ -251,8 +251,8 @@ MODULATION = (
     Feature(
         "beat_04",
         "fraction",
-        "Sky that within 30 s either way both rises and falls by more than 0.04 of its mean level and 6 sigma "
-        "of photon noise, the sky's median and each cell's line taken off.",
+        "Sky that within 30 s either way both rises and falls by more than 0.04 of its mean level and 6 "
+        "sigma of photon noise, the sky's median and each cell's line taken off.",
         _PULSATION,
     ),
     Feature("beat_16", "fraction", "The same by more than 0.16.", _PULSATION),
