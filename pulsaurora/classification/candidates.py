@@ -89,7 +89,11 @@ def fit_networks(dataset, seed=0, n_networks=8, hidden=(96, 48), penalty=0.5, ep
     layers = []
     for k in range(n_networks):
         model = MLPClassifier(
-            hidden, alpha=penalty, batch_size=256, max_iter=epochs, random_state=1000 * seed + k
+            hidden,
+            alpha=penalty,
+            batch_size=min(256, len(rows)),
+            max_iter=epochs,
+            random_state=1000 * seed + k,
         )
         with threadpool_limits(1), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed number of epochs is meant

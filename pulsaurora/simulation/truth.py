@@ -13,7 +13,7 @@ Measured on blocks of 4x4 pixels above 15 degrees of elevation, within +-30 s:
   over 70 % and little aurora is visible, and when twilight or saturation drowns the sky.
 
 Near these limits people disagree. A frame is sure when limits of light half as high again or by as much
-lower, and limits of hiding a sixth higher or lower, all give the same label.
+lower, and limits of hiding two fifths higher or by as much lower, all give the same label.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ SWING_SHARE, NOISE_TIMES, PULSATING_SHARE = 0.04, 3.0, 0.02
 AURORA_SHARE, AURORA_SKY = 0.12, 0.03
 EVEN, EVEN_SHARE = 0.08, 1.5
 # How far one person's limits lie from another's, as factors.
-LIGHT_DOUBT, HIDING_DOUBT = 1.5, 1.17
+LIGHT_DOUBT, HIDING_DOUBT = 1.5, 1.4
 
 
 @dataclass
