@@ -5,17 +5,22 @@ half of the prominence, between frames on a straight line. Both are as scipy.sig
 peak_widths define them, at the frames' true times and never across a gap.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pulsaurora._core import _pulses
-from pulsaurora.pulsation.series import TREND_HALF_S, detrend, smooth
+from pulsaurora.pulsation.series import TREND_HALF_S, detrend, seconds_since, smooth
 
 # A step above this is a gap: two frames missing in a row. One missing frame is bridged, but a crossing that
 # falls there is not known to the frame.
 LONGEST_GAP_S = 7.5
 LONGEST_STEP_S = 4.5
 REACH_S = 39.0
-# In noise alone (2 million cell-minutes of it, see recovery.py) 5.5 sigma comes once in some 2,000 cell-minutes.
+# Seconds on either side of a frame on which its pulses depend.
+MARGIN_S = TREND_HALF_S + REACH_S + LONGEST_GAP_S
+# In photon noise alone 5.5 sigma comes once in 670 cell-minutes (1,000 minutes of 500 cells), 5.0 once in 120
+# and 6.0 once in 4,700: in a sky of 500 cells once in 80 s, where an event needs four at once.
 LEAST_PROMINENCE = 5.5
 LONGEST_ON_S = 30.0
 
@@ -79,51 +84,87 @@ def without_riders(pulses, series):
         kept = kept[~goes]
 
 
-def cell_pulses(reduced, cells, times_s, inner, out):
-    """Find the pulses of every cell whose peaks lie in some frames; fill in those frames' series.
+@dataclass
+class Stretch:
+    """Some frames of a night: their series and the pulses whose peaks lie in them.
 
-    Thread safe; the GIL is released for nearly all of it.
+    Attributes
+    ----------
+    times : ndarray of datetime64[us], shape (n_frames,)
+    change, background : ndarray of float32, shape (n_frames, n_cells), counts
+        As in Residuals.
+    pulses : dict of ndarray of shape (n_pulses,)
+        `cell`, `start_s`, `peak_s`, `end_s` (seconds from the origin), `prominence` (in units of noise, of the
+        mean over neighbours), `sigma` (counts, of one cell) and `background` (counts).
+    """
+
+    times: np.ndarray
+    change: np.ndarray
+    background: np.ndarray
+    pulses: dict
+
+    @staticmethod
+    def concatenate(parts, n_cells):
+        """Join parts, the last given last."""
+        if not parts:
+            none = np.empty((0, n_cells), np.float32)
+            whole = Stretch(np.empty(0, "datetime64[us]"), none, none, {})
+            whole.pulses = {name: np.empty(0, kind) for name, kind in _PULSE_KINDS.items()}
+            return whole
+        return Stretch(
+            *(np.concatenate([getattr(p, name) for p in parts]) for name in ("times", "change", "background")),
+            {name: np.concatenate([part.pulses[name] for part in parts]) for name in _PULSE_KINDS},
+        )
+
+
+_PULSE_KINDS = {
+    "cell": np.int32,
+    "start_s": float,
+    "peak_s": float,
+    "end_s": float,
+    "prominence": float,
+    "sigma": np.float32,
+    "background": np.float32,
+}
+
+
+def find_cell_pulses(reduced, cells, origin, inner=None):
+    """Find the pulses of every cell whose peaks lie in some frames.
+
+    Thread safe; the GIL is released for nearly all of it. What comes of a frame depends on those within
+    `MARGIN_S` of it and on no others, so parts of a night that were worked on apart can be joined.
 
     Parameters
     ----------
     reduced : Reduced
-        In strictly ascending time order, with the frames within `margin_s` of the inner ones.
+        In strictly ascending time order, with the frames within MARGIN_S of the inner ones.
     cells : CellMap
-    times_s : ndarray of float64, shape (n,), seconds
-    inner : slice
-    out : ndarray of float32, shape (n_inner, n_cells), counts
-        Filled with `Residuals.change` of the inner frames.
+    origin : datetime64 or date
+        Seconds count from here.
+    inner : slice, optional
+        Frames to look at; all when not given.
 
     Returns
     -------
-    dict of ndarray
-        `cell`, `frame` (counted from the first inner one), `start_s`, `peak_s`, `end_s`, `prominence`
-        (sigma, of the mean over neighbours), `sigma` (counts, of one cell) and `background` (counts).
+    Stretch
+        Of the inner frames.
     """
-    first, last, _ = inner.indices(len(times_s))
-    low = int(np.searchsorted(times_s, times_s[first] - REACH_S)) if last > first else first
-    high = int(np.searchsorted(times_s, times_s[last - 1] + REACH_S, side="right")) if last > first else last
+    first, last, _ = (inner or slice(None)).indices(len(reduced))
+    if last <= first:
+        return Stretch.concatenate([], cells.n)
+    times_s = seconds_since(reduced.times, origin)
     # One frame more on either side tells whether the series goes on there.
-    low, high = max(low - 1, 0), min(high + 1, len(times_s))
+    low = max(int(np.searchsorted(times_s, times_s[first] - REACH_S)) - 1, 0)
+    high = min(int(np.searchsorted(times_s, times_s[last - 1] + REACH_S, side="right")) + 1, len(times_s))
     residuals = detrend(reduced, cells, times_s, slice(low, high))
-    out[:] = residuals.change[first - low : last - low]
     found = measure_pulses(times_s[low:high], smooth(residuals, cells), LEAST_PROMINENCE)
     frame = found[:, 1].astype(np.int64) + low
     mine = (frame >= first) & (frame < last) & (found[:, _END] - found[:, _START] <= LONGEST_ON_S)
-    found, frame = found[mine], frame[mine]
+    found, frame = found[mine], frame[mine] - low
     cell = found[:, 0].astype(np.int32)
-    return {
-        "cell": cell,
-        "frame": frame - first,
-        "start_s": found[:, 2],
-        "peak_s": found[:, 3],
-        "end_s": found[:, 4],
-        "prominence": found[:, _PROMINENCE],
-        "sigma": residuals.sigma[frame - low, cell],
-        "background": residuals.background[frame - low, cell],
-    }
-
-
-def margin_s():
-    """Seconds on either side of a frame on which its pulses depend."""
-    return TREND_HALF_S + REACH_S + 2 * LONGEST_GAP_S
+    pulses = dict(zip(("start_s", "peak_s", "end_s", "prominence"), found[:, 2:6].T, strict=True))
+    pulses |= {"cell": cell, "sigma": residuals.sigma[frame, cell], "background": residuals.background[frame, cell]}
+    own = slice(first - low, last - low)
+    return Stretch(
+        reduced.times[first:last], residuals.change[own].copy(), residuals.background[own].copy(), pulses
+    )

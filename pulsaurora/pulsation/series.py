@@ -77,12 +77,9 @@ class Residuals:
     sigma: np.ndarray
 
 
-def seconds_of_day(times):
-    """Return seconds from the midnight before the first time, float64: exact to the microsecond."""
-    times = np.asarray(times, "datetime64[us]")
-    if not len(times):
-        return np.empty(0)
-    return (times - times[0].astype("datetime64[D]")) / np.timedelta64(1, "s")
+def seconds_since(times, origin):
+    """Return seconds from `origin` (a date, or anything numpy takes for a time), float64, to the microsecond."""
+    return (np.asarray(times, "datetime64[us]") - np.datetime64(origin, "us")) / np.timedelta64(1, "s")
 
 
 def detrend(reduced, cells, times_s, inner):
