@@ -8,6 +8,7 @@ seeds are left out to choose the strength of the penalty and to score.
 """
 
 import argparse
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,9 @@ BACKGROUNDS = {
     "patchy_pulsating": ("clear_dark", "clear_moon", "diffuse", "overcast_moon", "clear_thin_cloud"),
     "amorphous": ("clear_dark", "clear_moon", "diffuse", "overcast_moon", "clear_thin_cloud"),
 }
+# Of the sky's brightness in the middle of the frame, even in logarithm: from what is hardly found.
+ADDED_SHARE = (0.004, 0.5)
+LENS = (128.0, 128.0), 118.0
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
@@ -43,16 +47,36 @@ def simulate(scene, seed, minutes=MINUTES):
     return np.concatenate([m.images for m in parts]), np.concatenate([m.times for m in parts])
 
 
-def descriptions_of(images, times, cells):
-    """Return the descriptions of all patches found in frames, shape (n_patches, n_features)."""
-    origin = times[0].astype("datetime64[D]")
-    sky = find_cell_pulses(reduce_frames(images, times, cells.grid), cells, origin)
-    found = find_patches(sky, cells, origin, least_confidence=0.0)
-    return np.array([patch.description for patch in found]).reshape(-1, len(FEATURES))
+def skies(seed, cells):
+    """Simulate every scene, and pulsation of each kind added to others.
+
+    Yields
+    ------
+    scene : str
+        Its name; with a + where pulsation was added.
+    kind : int
+        Index into KINDS.
+    reduced : Reduced
+    """
+    jobs = [(scene, None) for scene in SCENES if not scene.startswith("pulsating")]
+    jobs += [(scene, None) for scene in SCENE_KINDS for _ in range(3)]
+    jobs += [(scene, kind) for kind, scenes in BACKGROUNDS.items() for scene in scenes for _ in range(2)]
+    for number, (scene, added) in enumerate(jobs):
+        own = 1000 * seed + number
+        images, times = simulate(scene, own)
+        kind = SCENE_KINDS.get(scene, "other")
+        if added is not None:
+            scene, kind = f"{scene}+", added
+            middle = images[:, 96:160, 96:160].mean() - np.median(images[:, :8, :8])
+            share = np.exp(np.random.default_rng(own).uniform(*np.log(ADDED_SHARE)))
+            images, _ = inject_pulsation(
+                images, times, share * max(middle, 50.0), cover=0.3, kind=kind, seed=own, lens=LENS
+            )
+        yield scene, KINDS.index(kind), reduce_frames(images, times, cells.grid)
 
 
-def collect(seed, cells, watch=None):
-    """Simulate every scene once, and pulsation of each kind added to others; describe what is found.
+def describe_skies(some, cells):
+    """Find and describe the patches of some skies.
 
     Returns
     -------
@@ -61,34 +85,21 @@ def collect(seed, cells, watch=None):
         Index into KINDS.
     scenes : ndarray of str, shape (n,)
     """
-    jobs = [(scene, None) for scene in SCENES if not scene.startswith("pulsating")]
-    jobs += [(scene, None) for scene in SCENE_KINDS for _ in range(3)]
-    jobs += [(scene, kind) for kind, scenes in BACKGROUNDS.items() for scene in scenes for _ in range(2)]
-    out, kinds, names = [], [], []
-    for number, (scene, added) in enumerate(jobs):
-        own = 1000 * seed + number
-        images, times = simulate(scene, own)
-        kind = SCENE_KINDS.get(scene, "other")
-        if added is not None:
-            kind = added
-            middle = images[:, 96:160, 96:160].mean() - np.median(images[:, :8, :8])
-            amplitude = max(middle, 50.0) * np.exp(np.random.default_rng(own).uniform(np.log(0.004), np.log(0.5)))
-            lens = (128.0, 128.0), 118.0
-            images, _ = inject_pulsation(images, times, amplitude, cover=0.3, kind=kind, seed=own, lens=lens)
-        rows = descriptions_of(images, times, cells)
-        out.append(rows)
-        kinds += [KINDS.index(kind)] * len(rows)
-        names += [f"{scene}+" if added else scene] * len(rows)
-        if watch:
-            watch(scene, added, len(rows))
-    return np.concatenate(out), np.array(kinds), np.array(names, "U40")
+    out, kinds, names = [np.empty((0, len(FEATURES)))], [], []
+    for scene, kind, reduced in some:
+        origin = reduced.times[0].astype("datetime64[D]")
+        found = find_patches(find_cell_pulses(reduced, cells, origin), cells, origin, least_confidence=0.0)
+        out += [patch.description[None] for patch in found]
+        kinds += [kind] * len(found)
+        names += [scene] * len(found)
+    return np.concatenate(out), np.array(kinds, int), np.array(names, "U40")
 
 
 def fit(x, y, groups, scenes):
     """Fit, with the penalty that leaves out seeds best; return constants and what is to be said of them."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
-    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.model_selection import GroupKFold
 
     means, scales = x.mean(axis=0), x.std(axis=0) + 1e-9
     z = np.clip((x - means) / scales, -4, 4)
@@ -110,7 +121,6 @@ def fit(x, y, groups, scenes):
     left_out = np.zeros((len(y), len(KINDS)))
     for train, test in folds:
         left_out[test] = model.fit(z[train], y[train], sample_weight=weight[train]).predict_proba(z[test])
-    del cross_val_predict
     model.fit(z, y, sample_weight=weight)
     return means, scales, model.coef_, model.intercept_, left_out, best
 
@@ -146,7 +156,7 @@ def main(arguments=None):
     for seed in range(chosen.first, chosen.first + chosen.seeds):
         path = chosen.cache / f"kinds_{seed:03d}.npz" if chosen.cache else None
         if path is None or not path.is_file():
-            x, y, scenes = collect(seed, cells)
+            x, y, scenes = describe_skies(skies(seed, cells), cells)
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 np.savez(path, x=x, y=y, scenes=scenes)
@@ -170,6 +180,7 @@ def _table(means, scales, weights, intercepts, penalty, chosen, lines):
 
     rows = ",\n        ".join(numbers(row) for row in weights)
     said = "\n".join(lines)
+    fitted = hashlib.sha256(rows.encode()).hexdigest()[:12]
     return f'''"""The regression of kinds.py, made by `python -m pulsaurora.pulsation.kinds_training --seeds {chosen.seeds}`.
 
 Penalty C = {penalty}. With whole seeds left out:
@@ -178,6 +189,7 @@ Penalty C = {penalty}. With whole seeds left out:
 
 import numpy as np
 
+FITTED = "{fitted}"
 # fmt: off
 MEANS = np.array({numbers(means)})
 SCALES = np.array({numbers(scales)})
