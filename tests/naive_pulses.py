@@ -42,22 +42,27 @@ def pulses(times_s, values, longest_gap_s, longest_step_s, reach_s, least_promin
         levels = [x[0]] + [b for a, b in zip(x, x[1:]) if b != a]
         tops = [k for k in range(1, len(levels) - 1) if levels[k - 1] < levels[k] > levels[k + 1]]
         firsts = [0] + [k for k in range(1, len(x)) if x[k] != x[k - 1]] + [len(x)]
-        for top in tops:
-            peak = (firsts[top] + firsts[top + 1] - 1) // 2
-            sides = []
-            for step in (-1, 1):
-                side, k = [peak], peak + step
-                while 0 <= k < len(x) and x[k] <= x[peak] and abs(t[k] - t[peak]) <= reach_s:
-                    side.append(k)
-                    k += step
-                low = min(x[j] for j in side)
-                sides.append(next(j for j in side if x[j] == low))  # the nearest of equals
+        peaks = [(firsts[top] + firsts[top + 1] - 1) // 2 for top in tops]
+
+        def valley(peak, step, bounds=()):
+            side, k = [peak], peak
+            while k not in bounds and 0 <= k + step < len(x) and x[k + step] <= x[peak]:
+                k += step
+                if abs(t[k] - t[peak]) > reach_s:
+                    break
+                side.append(k)
+            return next(j for j in side if x[j] == min(x[i] for i in side))  # the nearest of equals
+
+        def height(peak, sides):
+            return x[peak] - max(x[j] for j in sides)
+
+        peaks = [p for p in peaks if height(p, (valley(p, -1), valley(p, 1))) >= least_prominence]
+        for peak in peaks:
+            others = [p for p in peaks if p != peak]
+            sides = [valley(peak, step, others) for step in (-1, 1)]
             base = max(x[j] for j in sides)
-            prominence = x[peak] - base
-            if prominence < least_prominence:
-                continue
             whole = not any(x[j] == base and j in (0, len(x) - 1) for j in sides)
-            level, crossings = x[peak] - prominence / 2, []
+            level, crossings = x[peak] - (x[peak] - base) / 2, []
             for step, last in zip((-1, 1), sides):
                 k = peak
                 while x[k] > level and k != last:
@@ -68,7 +73,7 @@ def pulses(times_s, values, longest_gap_s, longest_step_s, reach_s, least_promin
                 else:
                     crossings.append(t[k])
                 whole &= abs(t[k] - t[k - step]) <= longest_step_s
-            out.append((run[peak], *crossings, prominence, whole))
+            out.append((run[peak], *crossings, x[peak] - base, whole))
     return out
 
 

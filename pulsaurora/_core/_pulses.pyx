@@ -103,18 +103,21 @@ def fill_pulses(const double[::1] times_s, const float[:, ::1] series, double lo
 
     A pulse is a local maximum (the middle of a flat top) whose prominence is at least least_prominence.
     Prominence is the height over the higher of the two lowest values on either side, looked for up to a
-    value above the peak, reach_s, a NaN or a gap above longest_gap_s. It starts and ends where the series
-    crosses half of its prominence, between frames on a straight line. It is not whole where one of these
-    crossings falls into a step above longest_step_s, or where the value that sets its prominence is the
-    first or last before a gap: what came before is not known. Columns are the enum above.
+    value above the peak, reach_s, a NaN or a gap above longest_gap_s. What is told of a pulse is measured
+    from the valleys to the pulses next to it, so that no pulse lies within another: its height over the
+    higher valley, which is at least least_prominence too, and where the series crosses half of that height,
+    between frames on a straight line. A pulse is not whole where a crossing falls into a step above
+    longest_step_s, or where the value that sets its height is the first or last before a gap: what came
+    before is not known. Columns are the enum above, by series and time.
     """
     cdef:
         Py_ssize_t n = series.shape[0], n_series = series.shape[1]
-        Py_ssize_t s, i, ahead, peak, low, high, left, right, rows = 0
-        double top, level, left_min, right_min, prominence, base, t0, t1
+        Py_ssize_t s, i, ahead, peak, low, high, left, right, k, begin, rows = 0
+        double top, level, prominence, base, t0, t1
         bint whole
     with nogil:
         for s in range(n_series):
+            begin = rows
             i = 1
             while i < n - 1:
                 top = series[i, s]
@@ -130,32 +133,25 @@ def fill_pulses(const double[::1] times_s, const float[:, ::1] series, double lo
                     continue
                 peak = (i + ahead - 1) // 2
                 i = ahead
-                left = low = peak
-                left_min = top
-                while (low > 0 and series[low - 1, s] <= top and times_s[low] - times_s[low - 1] <= longest_gap_s
-                       and times_s[peak] - times_s[low - 1] <= reach_s):
-                    low -= 1
-                    if series[low, s] < left_min:
-                        left_min = series[low, s]
-                        left = low
-                right = high = peak
-                right_min = top
-                while (high < n - 1 and series[high + 1, s] <= top
-                       and times_s[high + 1] - times_s[high] <= longest_gap_s
-                       and times_s[high + 1] - times_s[peak] <= reach_s):
-                    high += 1
-                    if series[high, s] < right_min:
-                        right_min = series[high, s]
-                        right = high
-                base = left_min if left_min > right_min else right_min
+                left = lowest(times_s, series, s, peak, -1, 0, longest_gap_s, reach_s)
+                right = lowest(times_s, series, s, peak, 1, n - 1, longest_gap_s, reach_s)
+                if top - max(series[left, s], series[right, s]) >= least_prominence:
+                    out[rows, PEAK] = peak
+                    rows += 1
+            for k in range(begin, rows):
+                peak = <Py_ssize_t>out[k, PEAK]
+                low = <Py_ssize_t>out[k - 1, PEAK] if k > begin else 0
+                high = <Py_ssize_t>out[k + 1, PEAK] if k + 1 < rows else n - 1
+                left = lowest(times_s, series, s, peak, -1, low, longest_gap_s, reach_s)
+                right = lowest(times_s, series, s, peak, 1, high, longest_gap_s, reach_s)
+                top = series[peak, s]
+                base = max(series[left, s], series[right, s])
                 prominence = top - base
-                if prominence < least_prominence:
-                    continue
-                # Is the value that sets the prominence the last one known on its side?
+                # Is the value that sets the height the last one known on its side?
                 whole = True
-                if left_min >= right_min and is_end(times_s, series, s, left, -1, longest_gap_s):
+                if series[left, s] == base and is_end(times_s, series, s, left, -1, longest_gap_s):
                     whole = False
-                if right_min >= left_min and is_end(times_s, series, s, right, 1, longest_gap_s):
+                if series[right, s] == base and is_end(times_s, series, s, right, 1, longest_gap_s):
                     whole = False
                 level = top - 0.5 * prominence
                 low = peak
@@ -176,16 +172,28 @@ def fill_pulses(const double[::1] times_s, const float[:, ::1] series, double lo
                     whole = False
                 if times_s[high] - times_s[high - 1] > longest_step_s:
                     whole = False
-                out[rows, SERIES] = s
-                out[rows, PEAK] = peak
-                out[rows, START_S] = t0
-                out[rows, PEAK_S] = times_s[peak]
-                out[rows, END_S] = t1
-                out[rows, PROMINENCE] = prominence
-                out[rows, HEIGHT] = top
-                out[rows, IS_WHOLE] = whole
-                rows += 1
+                out[k, SERIES] = s
+                out[k, START_S] = t0
+                out[k, PEAK_S] = times_s[peak]
+                out[k, END_S] = t1
+                out[k, PROMINENCE] = prominence
+                out[k, HEIGHT] = top
+                out[k, IS_WHOLE] = whole
     return rows
+
+
+cdef Py_ssize_t lowest(const double[::1] times_s, const float[:, ::1] series, Py_ssize_t s, Py_ssize_t peak,
+                       int step, Py_ssize_t bound, double longest_gap_s, double reach_s) noexcept nogil:
+    """Where the series is lowest on one side of a peak (the nearest of equals), up to a higher value or `bound`."""
+    cdef Py_ssize_t k = peak, at = peak
+    cdef float top = series[peak, s]
+    # A NaN is not <= top, so it ends the search as a higher value does.
+    while (k != bound and series[k + step, s] <= top and (times_s[k + step] - times_s[k]) * step <= longest_gap_s
+           and (times_s[k + step] - times_s[peak]) * step <= reach_s):
+        k += step
+        if series[k, s] < series[at, s]:
+            at = k
+    return at
 
 
 cdef bint is_end(const double[::1] times_s, const float[:, ::1] series, Py_ssize_t s, Py_ssize_t at, int step,

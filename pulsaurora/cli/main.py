@@ -35,6 +35,7 @@ COMMANDS = {
     "plot": "pulsaurora.cli.plot",
     "movie": "pulsaurora.cli.movie",
     "train": "pulsaurora.cli.train",
+    "recovery": "pulsaurora.cli.recovery",
 }
 
 DONE, FAILED, WRONG_USAGE, DONE_WITH_PROBLEMS = 0, 1, 2, 3

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pulsaurora._core import _pulses
-from pulsaurora.pulsation.pulses import without_riders
 from pulsaurora.pulsation.series import TRIMMED_DEVIATION
 
 LEAST_SHARED = 0.5  # of the time from the first's start to the last's end
@@ -96,10 +95,6 @@ def find_events_of(pulses, cells):
     n_around = (cells.neighbours >= 0).sum(axis=1)
     order = np.lexsort((pulses["start_s"], pulses["cell"]))
     pulses = {name: values[order] for name, values in pulses.items()}
-    table = np.zeros((len(order), _pulses.N_PULSE_COLUMNS))
-    table[:, 2], table[:, 4], table[:, 5] = pulses["start_s"], pulses["end_s"], pulses["prominence"]
-    kept = without_riders(table, pulses["cell"])
-    pulses = {name: values[kept] for name, values in pulses.items()}
     pulses["height"] = pulses["prominence"] * pulses["sigma"] * TRIMMED_DEVIATION[n_around[pulses["cell"]]]
     # The mean over neighbours reaches a cell beyond a patch's edge: those are let go, and links through them.
     _, highest = _groups(pulses, cells)

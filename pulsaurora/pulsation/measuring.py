@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pulsaurora.pulsation.linking import REMEMBERED, outline_of
-from pulsaurora.pulsation.pulses import LONGEST_GAP_S, LONGEST_ON_S, REACH_S, measure_pulses, without_riders
+from pulsaurora.pulsation.pulses import LONGEST_GAP_S, LONGEST_ON_S, REACH_S, measure_pulses
 
 # A pulse of a patch stands out by this much of the patch's own noise, and by this share of its typical
 # event: noise on the one side, the last quarter of uneven pulses against what neighbours spill on the other.
@@ -96,7 +96,6 @@ def patch_pulses(track, series):
     typical = np.median([np.median(event.weight) for event in track.events])
     least = max(LEAST_SIGMA * series.sigma, LEAST_SHARE * typical)
     found = measure_pulses(series.times_s, series.change[:, None], least)
-    found = found[without_riders(found, found[:, 0])]
     return found[found[:, 4] - found[:, 2] <= LONGEST_ON_S]
 
 

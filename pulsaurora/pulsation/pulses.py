@@ -1,8 +1,9 @@
 """Pulses: single brightenings in de-trended series, with their start, peak, end and height.
 
 A pulse is a local maximum that stands out (its prominence) by a threshold; its on-time is the full width at
-half of the prominence, between frames on a straight line. Both are as scipy.signal.find_peaks and
-peak_widths define them, at the frames' true times and never across a gap.
+half of its height above the higher of the valleys to the pulses next to it, between frames on a straight
+line. Prominence and width are as scipy.signal.find_peaks and peak_widths define them, but at the frames' true
+times, never across a gap, and so that a pulse on top of a slow swell is not as wide as the swell.
 """
 
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from pulsaurora.pulsation.series import TREND_HALF_S, detrend, seconds_since, sm
 # falls there is not known to the frame.
 LONGEST_GAP_S = 7.5
 LONGEST_STEP_S = 4.5
-REACH_S = 39.0
+REACH_S = 30.0
 # Seconds on either side of a frame on which its pulses depend.
-MARGIN_S = TREND_HALF_S + REACH_S + LONGEST_GAP_S
-# In photon noise alone 5.5 sigma comes once in 670 cell-minutes (1,000 minutes of 500 cells), 5.0 once in 120
-# and 6.0 once in 4,700: in a sky of 500 cells once in 80 s, where an event needs four at once.
+MARGIN_S = TREND_HALF_S + 2 * REACH_S + LONGEST_GAP_S
+# In photon noise alone 5.5 sigma comes once in 950 cell-minutes (1,000 minutes of 502 cells), 5.0 once in 170
+# and 6.0 once in 7,200: in a whole sky twice in four minutes, where an event needs four cells at once.
 LEAST_PROMINENCE = 5.5
 LONGEST_ON_S = 30.0
 
@@ -43,8 +44,7 @@ def measure_pulses(times_s, series, least_prominence):
     Returns
     -------
     ndarray of float64, shape (n_pulses, 8)
-        Columns PULSE_COLUMNS, by series and then by time. Where a small pulse rides on a larger one of the
-        same series, the more prominent is kept. `is_whole` is 0 where start or end is not known, because a
+        Columns PULSE_COLUMNS, by series and then by time; pulses of a series do not overlap. `is_whole` is 0 where start or end is not known, because a
         gap or an end of the series cuts the pulse: such a pulse has no on-time.
     """
     series = np.ascontiguousarray(series, np.float32)
@@ -54,34 +54,6 @@ def measure_pulses(times_s, series, least_prominence):
         least_prominence, out,
     )  # fmt: skip
     return out[:n]
-
-
-def without_riders(pulses, series):
-    """Return which pulses stay when of two that overlap in one series the more prominent is kept.
-
-    Parameters
-    ----------
-    pulses : ndarray of shape (n, 8)
-        By series and then by start.
-    series : ndarray of int, shape (n,)
-
-    Returns
-    -------
-    ndarray of int
-    """
-    kept = np.arange(len(pulses))
-    while True:
-        start, end, prominence = (pulses[kept, k] for k in (_START, _END, _PROMINENCE))
-        overlaps = (series[kept[1:]] == series[kept[:-1]]) & (start[1:] < end[:-1])
-        if not overlaps.any():
-            return kept
-        # Of a run of overlapping pulses, whichever is less prominent than a neighbour it overlaps goes; of
-        # equals the later one does, so at least one goes each time.
-        later_goes = overlaps & (prominence[1:] <= prominence[:-1])
-        goes = np.zeros(len(kept), bool)
-        goes[1:] |= later_goes
-        goes[:-1] |= overlaps & ~later_goes
-        kept = kept[~goes]
 
 
 @dataclass
@@ -153,9 +125,9 @@ def find_cell_pulses(reduced, cells, origin, inner=None):
     if last <= first:
         return Stretch.concatenate([], cells.n)
     times_s = seconds_since(reduced.times, origin)
-    # One frame more on either side tells whether the series goes on there.
-    low = max(int(np.searchsorted(times_s, times_s[first] - REACH_S)) - 1, 0)
-    high = min(int(np.searchsorted(times_s, times_s[last - 1] + REACH_S, side="right")) + 1, len(times_s))
+    # Its neighbours' own reach decides whether they are pulses; a frame more tells if the series goes on.
+    low = max(int(np.searchsorted(times_s, times_s[first] - 2 * REACH_S)) - 1, 0)
+    high = min(int(np.searchsorted(times_s, times_s[last - 1] + 2 * REACH_S, side="right")) + 1, len(times_s))
     residuals = detrend(reduced, cells, times_s, slice(low, high))
     found = measure_pulses(times_s[low:high], smooth(residuals, cells), LEAST_PROMINENCE)
     frame = found[:, 1].astype(np.int64) + low

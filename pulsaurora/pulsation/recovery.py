@@ -13,7 +13,7 @@ import numpy as np
 from pulsaurora.pulsation.events import LEAST_CONFIDENCE, find_patches
 from pulsaurora.pulsation.linking import outline_of
 from pulsaurora.pulsation.measuring import cells_of, times_of
-from pulsaurora.pulsation.pulses import Stretch, find_cell_pulses
+from pulsaurora.pulsation.pulses import find_cell_pulses
 from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames
 from pulsaurora.pulsation.series import CellMap, detrend, seconds_since
 from pulsaurora.simulation.injection import PulsingDisc, inject_discs
@@ -219,6 +219,3 @@ def count_false(sky, reduced, least_confidence=LEAST_CONFIDENCE):
     """Return how many patches are reported in reduced frames that hold none, and in how many minutes."""
     minutes = float((reduced.times[-1] - reduced.times[0]) / np.timedelta64(1, "s") + 3) / 60
     return len(sky.find(reduced, least_confidence)), minutes
-
-
-__all__ = ["Sky", "Stretch", "Trial", "count_false", "draw_discs", "resample", "try_discs"]
