@@ -121,14 +121,22 @@ def find_patches(sky, cells, origin, least_confidence=LEAST_CONFIDENCE):
         By their first pulse.
     """
     times_s = seconds_since(sky.times, origin)
+    events = find_events_of(sky.pulses, cells)
+    tracks = follow(events)
+    # An event that was shared out counts once a piece, here and there.
+    all_peaks = np.array([event.peak_s for event in events])
+    own_peaks = np.sort([event.peak_s for track in tracks for event in track.events])
     patches = []
-    for track in follow(find_events_of(sky.pulses, cells)):
+    for track in tracks:
         series = patch_series(track, sky, times_s)
         pulses = patch_pulses(track, series)
         if len(pulses) < FEWEST_EVENTS:
             continue
-        middle = sky.background[np.searchsorted(times_s, [event.peak_s for event in track.events[:9]]) - 1]
-        description = describe(track, series, pulses, float(np.nanmedian(middle)), cells)
+        frame = np.searchsorted(times_s, track.events[len(track.events) // 2].peak_s)
+        background = sky.background[min(frame, len(times_s) - 1)]
+        life = track.events[0].peak_s, track.events[-1].peak_s
+        n_all, n_own = (np.diff(np.searchsorted(peaks, life))[0] + 1 for peaks in (all_peaks, own_peaks))
+        description = describe(track, series, pulses, background, min(n_own / n_all, 1.0), cells)
         patches.append(Patch(track, series, pulses, description))
     if not patches:
         return []

@@ -1,7 +1,7 @@
 """Pulses of cells to patches: what brightens together, and what brightens again in the same place.
 
 An event is one brightening of a stretch of sky: pulses of touching cells that shine at the same time. A
-patch is a chain of events whose cells overlap, with at most a minute of darkness between them; it may drift
+patch is a chain of events whose cells overlap, with at most a minute and a half of darkness between them; it may drift
 and change its outline from one pulse to the next, as patches do (Humberset et al. 2018, J. Geophys. Res.
 123, 4547). An event that covers two patches known from before is shared out between them.
 """
@@ -17,7 +17,7 @@ LEAST_SHARED = 0.5  # of the time from the first's start to the last's end
 EDGE = 0.5  # a cell that brightens by less than this share of a neighbour lies outside
 FEWEST_CELLS = 4
 MOST_OF_SKY = 0.4  # what brightens more at once is cloud or lamp light, or cannot be told from it
-LONGEST_DARK_S = 60.0
+LONGEST_DARK_S = 90.0  # three off-times of 30 s: one or two faint pulses may be missed
 LEAST_OVERLAP = 0.5  # of the smaller of event and patch
 LEAST_ALIKE = 0.2  # of the cells of either
 REMEMBERED = 5  # events that make a patch's present outline
