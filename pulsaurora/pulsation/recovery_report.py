@@ -125,7 +125,9 @@ def measure_recovery(stream0=None, n_trials=25, seed=0, advance=None, snrs=SNRS,
     images, times, what, problems = _real(stream0) if stream0 else _simulated(seed)
     sky = Sky(images, times)
     result = Recovery(what, problems=problems)
-    scenes = [scene for scene, label in SCENES.items() if label != "pulsating"] if simulated else []
+    # Behind the cloud of `cloud_over_aurora` there may be pulsation, so what is found there is not false.
+    named = [s for s, label in SCENES.items() if label != "pulsating" and s != "cloud_over_aurora"]
+    scenes = named if simulated else []
     n_steps = n_trials * len(snrs) + 4 * len(scenes)
     for snr in snrs:
         for trial in range(n_trials):

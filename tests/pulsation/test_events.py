@@ -17,6 +17,7 @@ from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames
 from pulsaurora.pulsation.series import CellMap, seconds_since
 from pulsaurora.pulsation.tabulating import PATCH_COLUMNS, PULSE_COLUMNS
 from pulsaurora.simulation.injection import PulsingDisc, inject_discs
+from pulsaurora.simulation.night import simulate_minutes
 
 START = np.datetime64("2014-03-10T06:00:00.05", "us")
 N = 80
@@ -166,11 +167,11 @@ def test_stars_hot_pixels_and_small_lamps_are_no_patches():
     assert not len(find_events(changed(1.0, lamp), times_of_frames())[0])
 
 
-def test_cloud_that_drifts_is_no_patch():
-    col = np.arange(256)[None, None, :] + np.zeros((1, 256, 1))
-    late = np.arange(N)[:, None, None]
-    cloud = 1 + 0.3 * np.sin((col - 3.0 * late) / 19).astype(np.float32)  # a pixel a second
-    assert len(find_events(changed(cloud), times_of_frames())[0]) <= 1
+@pytest.mark.parametrize("scene", ["cloudy", "overcast_moon", "clear_few_clouds"])
+def test_cloud_that_drifts_is_no_patch(scene):
+    parts = list(simulate_minutes(21, "2014-01-10T06:00", 4, script=[(scene, 4)]))
+    images, times = np.concatenate([m.images for m in parts]), np.concatenate([m.times for m in parts])
+    assert not len(find_events(images, times)[0])
 
 
 def test_a_patch_that_drifts_is_one_patch():
