@@ -1,5 +1,7 @@
 """Patches and pulses against what was put into frames."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -289,3 +291,12 @@ def test_places_average_across_the_meridian(latitude, longitude, north, east):
     there = distance_km(places[0][0], places[1][0], *middle)
     onwards = distance_km(*middle, places[0][1], places[1][1])
     np.testing.assert_allclose(there, onwards, atol=1.0)
+
+
+def test_every_column_is_documented():
+    text = (Path(__file__).parents[2] / "docs/events.md").read_text(encoding="utf-8")
+    first, second = text.split("## pulses\n")
+    for name in PATCH_COLUMNS:
+        assert f"`{name}`" in first.split("## patches\n")[1]
+    for name in PULSE_COLUMNS:
+        assert f"`{name}`" in second
