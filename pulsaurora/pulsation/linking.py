@@ -16,6 +16,9 @@ from pulsaurora.pulsation.series import TRIMMED_DEVIATION
 LEAST_SHARED = 0.5  # of the time from the first's start to the last's end
 EDGE = 0.5  # a cell that brightens by less than this share of a neighbour lies outside
 FEWEST_CELLS = 4
+# A lamp or star on the border of two cells brightens the means of all round them. Of an event's cells half, and
+# three, must brighten themselves: by a quarter of that mean's pulse, as the trend lies within the pulse.
+OWN_SHARE, LEAST_OWN, FEWEST_OWN = 0.25, 0.5, 3
 MOST_OF_SKY = 0.4  # what brightens more at once is cloud or lamp light, or cannot be told from it
 LONGEST_DARK_S = 90.0  # three off-times of 30 s: one or two faint pulses may be missed
 LEAST_OVERLAP = 0.5  # of the smaller of event and patch
@@ -105,7 +108,8 @@ def find_events_of(pulses, cells):
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     events = []
     for members in np.split(order, starts[1:]) if len(order) else ():
-        if len(members) >= FEWEST_CELLS:
+        own = pulses["own"][members] >= OWN_SHARE * pulses["height"][members]
+        if len(members) >= FEWEST_CELLS and own.sum() >= max(FEWEST_OWN, LEAST_OWN * len(members)):
             event = _event({name: values[members] for name, values in pulses.items()})
             if FEWEST_CELLS <= len(event.cells) <= MOST_OF_SKY * cells.n:
                 events.append(event)

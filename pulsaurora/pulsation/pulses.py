@@ -67,7 +67,8 @@ class Stretch:
         As in Residuals.
     pulses : dict of ndarray of shape (n_pulses,)
         `cell`, `start_s`, `peak_s`, `end_s` (seconds from the origin), `prominence` (in units of noise, of the
-        mean over neighbours), `sigma` (counts, of one cell) and `background` (counts).
+        mean over neighbours), `sigma` (counts, of one cell), `background` and `own` (counts: what the cell alone
+        changes by at the peak).
     """
 
     times: np.ndarray
@@ -97,6 +98,7 @@ _PULSE_KINDS = {
     "prominence": float,
     "sigma": np.float32,
     "background": np.float32,
+    "own": np.float32,
 }
 
 
@@ -135,7 +137,9 @@ def find_cell_pulses(reduced, cells, origin, inner=None):
     found, frame = found[mine], frame[mine] - low
     cell = found[:, 0].astype(np.int32)
     pulses = dict(zip(("start_s", "peak_s", "end_s", "prominence"), found[:, 2:6].T, strict=True))
-    pulses |= {"cell": cell, "sigma": residuals.sigma[frame, cell], "background": residuals.background[frame, cell]}
+    at = frame, cell
+    pulses |= {"cell": cell, "sigma": residuals.sigma[at]}
+    pulses |= {"background": residuals.background[at], "own": residuals.change[at]}
     own = slice(first - low, last - low)
     return Stretch(
         reduced.times[first:last], residuals.change[own].copy(), residuals.background[own].copy(), pulses

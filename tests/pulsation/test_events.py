@@ -165,6 +165,7 @@ def test_stars_hot_pixels_and_small_lamps_are_no_patches():
     points[:, 90, 90] = 20000 * rng.uniform(0, 1, N)
     lamp = np.zeros((N, 256, 256), np.float32)
     lamp[:, 200:207, 128:135] = 3000 * (np.arange(N) % 6 < 3)[:, None, None]
+    lamp[:, 150:154, 82:86] = 900 * (np.arange(N) % 5 < 2)[:, None, None]  # on the border of two cells
     assert not len(find_events(changed(1.0, points), times_of_frames())[0])
     assert not len(find_events(changed(1.0, lamp), times_of_frames())[0])
 
