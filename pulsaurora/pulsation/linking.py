@@ -16,9 +16,10 @@ from pulsaurora.pulsation.series import TRIMMED_DEVIATION
 LEAST_SHARED = 0.5  # of the time from the first's start to the last's end
 EDGE = 0.5  # a cell that brightens by less than this share of a neighbour lies outside
 FEWEST_CELLS = 4
-# A lamp or star on the border of two cells brightens the means of all round them. Of an event's cells half, and
-# three, must brighten themselves: by a quarter of that mean's pulse, as the trend lies within the pulse.
-OWN_SHARE, LEAST_OWN, FEWEST_OWN = 0.25, 0.5, 3
+# A lamp or star on the border of two cells brightens the means of all cells round them. The cells of an event but
+# for the two that brighten most must do so themselves: by this share of those means' pulses, of which the trend
+# hides as much as the on-time is of the period.
+OWN_SHARE, N_SET_ASIDE = 0.3, 2
 MOST_OF_SKY = 0.4  # what brightens more at once is cloud or lamp light, or cannot be told from it
 LONGEST_DARK_S = 90.0  # three off-times of 30 s: one or two faint pulses may be missed
 LEAST_OVERLAP = 0.5  # of the smaller of event and patch
@@ -108,13 +109,17 @@ def find_events_of(pulses, cells):
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     events = []
     for members in np.split(order, starts[1:]) if len(order) else ():
-        own = pulses["own"][members] >= OWN_SHARE * pulses["height"][members]
-        if len(members) >= FEWEST_CELLS and own.sum() >= max(FEWEST_OWN, LEAST_OWN * len(members)):
+        if len(members) >= FEWEST_CELLS and _is_broad(pulses["own"][members], pulses["height"][members]):
             event = _event({name: values[members] for name, values in pulses.items()})
             if FEWEST_CELLS <= len(event.cells) <= MOST_OF_SKY * cells.n:
                 events.append(event)
     events.sort(key=lambda event: (event.peak_s, event.cells[0]))
     return events
+
+
+def _is_broad(own, height):
+    """Tell whether cells brighten themselves and not only in the means over their neighbours."""
+    return np.sort(own)[:-N_SET_ASIDE].mean() >= OWN_SHARE * height.mean()
 
 
 def _groups(pulses, cells):
