@@ -15,7 +15,7 @@ from pulsaurora.pulsation.geography import nearest_altitude, place_cells
 from pulsaurora.pulsation.kinds import KINDS, describe, kind_probabilities
 from pulsaurora.pulsation.linking import FEWEST_EVENTS, find_events_of, follow
 from pulsaurora.pulsation.measuring import patch_pulses, patch_series
-from pulsaurora.pulsation.pulses import Stretch, find_cell_pulses
+from pulsaurora.pulsation.pulses import find_cell_pulses
 from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames
 from pulsaurora.pulsation.series import CellMap, seconds_since
 from pulsaurora.pulsation.tabulating import tabulate

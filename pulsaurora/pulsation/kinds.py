@@ -12,8 +12,8 @@ it again; kinds_table.py holds what it gave and how it scored.
 
 import numpy as np
 
-from pulsaurora.pulsation.linking import outline_of
 from pulsaurora.pulsation.kinds_table import INTERCEPTS, MEANS, SCALES, WEIGHTS
+from pulsaurora.pulsation.linking import outline_of
 
 KINDS = ("patchy", "patchy_pulsating", "amorphous", "other")
 FEATURES = (

@@ -2,13 +2,14 @@
 
     python -m pulsaurora.pulsation.kinds_training [--cache data/kinds]
 
-writes pulsaurora/pulsation/kinds_table.py. Pulsation comes as the synthetic sky draws its scenes, and added to
-other skies at amplitudes down to what is hardly found, so that faintness alone says little. Skies of whole
+writes pulsaurora/pulsation/kinds_table.py. Pulsation comes as the synthetic sky draws its scenes, and added
+to other skies at amplitudes down to what is hardly found, so that faintness alone says little. Skies of whole
 seeds are left out to choose the strength of the penalty and to score.
 """
 
 import argparse
 import hashlib
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -107,14 +108,18 @@ def fit(x, y, groups, scenes):
     means, scales = x.mean(axis=0), x.std(axis=0) + 1e-9
     z = np.clip((x - means) / scales, -4, 4)
     # A sky full of patches says little more than one with a few: each scene's patches share one weight.
-    _, place, counts = np.unique(np.char.add(scenes, groups.astype("U6")), return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(
+        np.char.add(scenes, groups.astype("U6")), return_inverse=True, return_counts=True
+    )
     weight = np.minimum(counts, 5)[place] / counts[place]
     folds = list(GroupKFold(n_splits=min(5, len(np.unique(groups)))).split(z, y, groups))
 
     def loss(penalty):
         likely = np.zeros((len(y), len(KINDS)))
         for train, test in folds:
-            model = LogisticRegression(C=penalty, max_iter=2000).fit(z[train], y[train], sample_weight=weight[train])
+            model = LogisticRegression(C=penalty, max_iter=2000).fit(
+                z[train], y[train], sample_weight=weight[train]
+            )
             likely[test] = model.predict_proba(z[test])
         return log_loss(y, likely, sample_weight=weight, labels=range(len(KINDS)))
 
@@ -140,10 +145,15 @@ def report(y, left_out):
     three = left_out[is_pulsating][:, :other]
     told = three.argmax(axis=1)
     sure = three.max(axis=1) / three.sum(axis=1)
-    lines.append(f"Which of the three kinds: {np.mean(told == y[is_pulsating]):.3f} right, said with {sure.mean():.3f}.")
+    lines.append(
+        f"Which of the three kinds: {np.mean(told == y[is_pulsating]):.3f} right, "
+        f"said with {sure.mean():.3f}."
+    )
     for k, name in enumerate(KINDS[:other]):
         shares = [np.mean(told[y[is_pulsating] == k] == j) for j in range(other)]
-        lines.append(f"Of {name}: " + ", ".join(f"{s:.2f} {n}" for s, n in zip(shares, KINDS, strict=False)) + ".")
+        lines.append(
+            f"Of {name}: " + ", ".join(f"{s:.2f} {n}" for s, n in zip(shares, KINDS, strict=False)) + "."
+        )
     return lines
 
 
@@ -175,7 +185,7 @@ def main(arguments=None):
 
 def _table(means, scales, weights, intercepts, penalty, chosen, lines):
     def numbers(values):
-        return "[" + ", ".join(f"{v:.4g}" for v in values) + "]"
+        return textwrap.fill("[" + ", ".join(f"{v:.4g}" for v in values) + "]", 90)
 
     rows = ",\n        ".join(numbers(row) for row in weights)
     said = "\n".join(lines)

@@ -44,8 +44,8 @@ def measure_pulses(times_s, series, least_prominence):
     Returns
     -------
     ndarray of float64, shape (n_pulses, 8)
-        Columns PULSE_COLUMNS, by series and then by time; pulses of a series do not overlap. `is_whole` is 0 where start or end is not known, because a
-        gap or an end of the series cuts the pulse: such a pulse has no on-time.
+        Columns PULSE_COLUMNS, by series and then by time; pulses of a series do not overlap.
+        `is_whole` is 0 where start or end is not known, because a gap or an end of the series cuts the pulse: such a pulse has no on-time.
     """
     series = np.ascontiguousarray(series, np.float32)
     out = np.empty((series.shape[1] * (len(series) // 2) + 1, _pulses.N_PULSE_COLUMNS))
@@ -66,9 +66,9 @@ class Stretch:
     change, background : ndarray of float32, shape (n_frames, n_cells), counts
         As in Residuals.
     pulses : dict of ndarray of shape (n_pulses,)
-        `cell`, `start_s`, `peak_s`, `end_s` (seconds from the origin), `prominence` (in units of noise, of the
-        mean over neighbours), `sigma` (counts, of one cell), `background` and `own` (counts: what the cell alone
-        changes by at the peak).
+        `cell`, `start_s`, `peak_s`, `end_s` (seconds from the origin), `prominence` (in units of noise, of
+        the mean over neighbours), `sigma` (counts, of one cell), `background` and `own` (counts: what the cell
+        alone changes by at the peak).
     """
 
     times: np.ndarray
@@ -85,7 +85,10 @@ class Stretch:
             whole.pulses = {name: np.empty(0, kind) for name, kind in _PULSE_KINDS.items()}
             return whole
         return Stretch(
-            *(np.concatenate([getattr(p, name) for p in parts]) for name in ("times", "change", "background")),
+            *(
+                np.concatenate([getattr(p, name) for p in parts])
+                for name in ("times", "change", "background")
+            ),
             {name: np.concatenate([part.pulses[name] for part in parts]) for name in _PULSE_KINDS},
         )
 

@@ -46,7 +46,11 @@ def stream0(night, tmp_path_factory):
 
 
 def digests(folder):
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*_p*")) if p.is_file()}
+    return {
+        p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*_p*"))
+        if p.is_file()
+    }
 
 
 def test_files_give_what_arrays_do_whatever_the_number_of_threads(night, stream0, tmp_path):

@@ -49,7 +49,9 @@ def disc(row=128.0, col=100.0, radius=20.0, amplitude=150.0, on=9.0, period=18.0
 
 @pytest.fixture(scope="module")
 def two_discs():
-    images = inject_discs(SKY, times_of_frames(), [disc(first=9.0), disc(120, 180, 16, on=6, period=12, first=2.0)])
+    images = inject_discs(
+        SKY, times_of_frames(), [disc(first=9.0), disc(120, 180, 16, on=6, period=12, first=2.0)]
+    )
     return images, find_events(images, times_of_frames())
 
 
@@ -63,7 +65,10 @@ def test_a_nine_second_square_wave_reports_nine_seconds(two_discs):
     assert nine["period_s"] == pytest.approx(18, abs=0.2) and six["period_s"] == pytest.approx(12, abs=0.2)
     assert nine["irregularity"] < 0.1
     assert (nine["n_pulses"], six["n_pulses"]) == (13, 20)
-    assert np.hypot(nine["row"] - 128, nine["col"] - 100) < 4 and np.hypot(six["row"] - 120, six["col"] - 180) < 4
+    assert (
+        np.hypot(nine["row"] - 128, nine["col"] - 100) < 4
+        and np.hypot(six["row"] - 120, six["col"] - 180) < 4
+    )
     assert nine["diameter_px"] == pytest.approx(40, abs=8) and six["diameter_px"] == pytest.approx(32, abs=8)
     assert nine["amplitude"] == pytest.approx(150, rel=0.15)
     assert nine["relative_amplitude"] == pytest.approx(0.05, rel=0.2)
@@ -183,7 +188,9 @@ def test_a_patch_that_drifts_is_one_patch():
     for k in range(N):
         moved = PulsingDisc(still.row, 90 + 0.45 * k, 20, 300.0, still.starts_s, still.ends_s)
         share = moved.lit(3.0 * k)
-        images[k] = np.where(images[k] == 65535, 65535, images[k] + share * 300 * moved.profile()).astype(np.uint16)
+        images[k] = np.where(images[k] == 65535, 65535, images[k] + share * 300 * moved.profile()).astype(
+            np.uint16
+        )
     patches, _ = find_events(images, times_of_frames())
     main = patches.sort_values("n_pulses").iloc[-1]
     assert main["n_pulses"] >= 11
@@ -192,12 +199,14 @@ def test_a_patch_that_drifts_is_one_patch():
 
 
 def square_skymap(site="gill"):
-    """A skymap whose pixels are 0.01 degrees of latitude and 0.02 of longitude, at 60 degrees: 1.1 km each."""
+    """A skymap whose pixels are 0.01 degrees of latitude and 0.02 of longitude at 60 degrees: 1.1 km."""
     row, col = np.mgrid[:257, :257]
     latitude = (61.28 - 0.01 * row).astype(np.float32)[None]
     longitude = ((358.0 + 0.02 * col) % 360).astype(np.float32)[None]
     elevation = optics_elevation()
-    return Skymap("made up", site, None, None, elevation, elevation, np.array([110.0]), latitude, longitude, 60, 0)
+    return Skymap(
+        "made up", site, None, None, elevation, elevation, np.array([110.0]), latitude, longitude, 60, 0
+    )
 
 
 def test_a_skymap_tells_places_and_sizes(two_discs):
@@ -218,7 +227,9 @@ def test_a_real_skymap(two_discs, shared_data):
     cells = CellMap(SkyGrid(read_skymap(path).elevation))
     skymap = read_skymap(path)
     places = place_cells(cells, skymap.latitude[1], skymap.longitude[1])
-    zenith = np.argmax([skymap.elevation[int(r), int(c)] for r, c in zip(places.row, places.col, strict=True)])
+    zenith = np.argmax(
+        [skymap.elevation[int(r), int(c)] for r, c in zip(places.row, places.col, strict=True)]
+    )
     assert places.latitude[zenith] == pytest.approx(skymap.site_latitude, abs=0.2)
     assert 60 < places.area_km2[zenith] < 200  # 8 pixels of some 1.3 km
     patches, _ = find_events(two_discs[0], times_of_frames(), skymap=path)
@@ -249,7 +260,12 @@ def test_arrays_that_do_not_fit_are_refused(images, times, said):
 def event(cells, start, end):
     cells = np.array(cells)
     zeros = np.zeros(len(cells))
-    parts = {"cell": cells, "start_s": zeros + start, "peak_s": zeros + (start + end) / 2, "end_s": zeros + end}
+    parts = {
+        "cell": cells,
+        "start_s": zeros + start,
+        "peak_s": zeros + (start + end) / 2,
+        "end_s": zeros + end,
+    }
     parts |= {"height": zeros + 1, "sigma": zeros + 1, "background": zeros + 1}
     return Event(cells, bits(cells), zeros + 1, start, (start + end) / 2, end, 1.0, 1.0, parts)
 

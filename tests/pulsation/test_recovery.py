@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from pulsaurora.problems import UsageError
 from pulsaurora.pulsation.recovery import Sky, count_false, draw_discs, resample, try_discs
 from pulsaurora.pulsation.recovery_report import Recovery, measure_recovery, wilson, write_recovery
-from pulsaurora.problems import UsageError
 from pulsaurora.simulation.injection import PulsingDisc, inject_discs
 from pulsaurora.simulation.night import simulate_minutes
 from pulsaurora.views.recovery import draw_recovery, write_figure
