@@ -28,8 +28,8 @@ def command(
     """Measure how well pulsating patches are found.
 
     Adds patches of known place, size, brightness, on-time and period to frames and looks for them again;
-    counts what is found where nothing was added, in those frames, in longer stretches resampled from them and in
-    simulated skies. Writes OUT/recovery.md, OUT/recovery.csv (one row a patch added) and
+    counts what is found where nothing was added, in those frames, in longer stretches resampled from them and
+    in simulated skies. Writes OUT/recovery.md, OUT/recovery.csv (one row a patch added) and
     OUT/figures/recovery.png. Without --stream0 nothing real is needed.
     """
     log.start("recovery")

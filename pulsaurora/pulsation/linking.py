@@ -2,8 +2,8 @@
 
 An event is one brightening of a stretch of sky: pulses of touching cells that shine at the same time. A
 patch is a chain of events whose cells overlap, with at most a minute and a half of darkness between them; it
-may drift and change its outline from one pulse to the next, as patches do (Humberset et al. 2018, J. Geophys. Res.
-123, 4547). An event that covers two patches known from before is shared out between them.
+may drift and change its outline from one pulse to the next, as patches do (Humberset et al. 2018, J. Geophys.
+Res. 123, 4547). An event that covers two patches known from before is shared out between them.
 """
 
 from dataclasses import dataclass, field

@@ -45,7 +45,8 @@ def measure_pulses(times_s, series, least_prominence):
     -------
     ndarray of float64, shape (n_pulses, 8)
         Columns PULSE_COLUMNS, by series and then by time; pulses of a series do not overlap.
-        `is_whole` is 0 where start or end is not known, because a gap or an end of the series cuts the pulse: such a pulse has no on-time.
+        `is_whole` is 0 where start or end is not known, because a gap or an end of the series
+        cuts the pulse: such a pulse has no on-time.
     """
     series = np.ascontiguousarray(series, np.float32)
     out = np.empty((series.shape[1] * (len(series) // 2) + 1, _pulses.N_PULSE_COLUMNS))
@@ -67,8 +68,8 @@ class Stretch:
         As in Residuals.
     pulses : dict of ndarray of shape (n_pulses,)
         `cell`, `start_s`, `peak_s`, `end_s` (seconds from the origin), `prominence` (in units of noise, of
-        the mean over neighbours), `sigma` (counts, of one cell), `background` and `own` (counts: what the cell
-        alone changes by at the peak).
+        the mean over neighbours), `sigma` (counts, of one cell), `background` and `own` (counts: what the
+        cell alone changes by at the peak).
     """
 
     times: np.ndarray
