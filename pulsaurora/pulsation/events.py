@@ -20,7 +20,9 @@ from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames
 from pulsaurora.pulsation.series import CellMap, seconds_since
 from pulsaurora.pulsation.tabulating import tabulate
 
-LEAST_CONFIDENCE = 0.5
+# Of pulsating patches in simulated skies left out of the fit 98 of 100 are at least so likely to be that,
+# and 56 of 100 others; at 0.5 they are 93 and 37, and what is lost are the patches with long on-times.
+LEAST_CONFIDENCE = 0.25
 
 
 @dataclass(slots=True)

@@ -17,9 +17,8 @@ LEAST_SHARED = 0.5  # of the time from the first's start to the last's end
 EDGE = 0.5  # a cell that brightens by less than this share of a neighbour lies outside
 FEWEST_CELLS = 4
 # A lamp or star on the border of two cells brightens the means of all cells round them. The cells of an event
-# but for the two that brighten most must do so themselves: by this share of those means' pulses, of which the
-# trend hides as much as the on-time is of the period.
-OWN_SHARE, N_SET_ASIDE = 0.3, 2
+# but for the two that brighten most must do so themselves: by this share of those means' pulses.
+OWN_SHARE, N_SET_ASIDE = 0.5, 2
 MOST_OF_SKY = 0.4  # what brightens more at once is cloud or lamp light, or cannot be told from it
 LONGEST_DARK_S = 90.0  # three off-times of 30 s: one or two faint pulses may be missed
 LEAST_OVERLAP = 0.5  # of the smaller of event and patch
@@ -119,7 +118,7 @@ def find_events_of(pulses, cells):
 
 def _is_broad(own, height):
     """Tell whether cells brighten themselves and not only in the means over their neighbours."""
-    return np.sort(own)[:-N_SET_ASIDE].mean() >= OWN_SHARE * height.mean()
+    return np.nanmean(np.sort(own)[:-N_SET_ASIDE]) >= OWN_SHARE * height.mean()
 
 
 def _groups(pulses, cells):

@@ -69,7 +69,7 @@ class Stretch:
     pulses : dict of ndarray of shape (n_pulses,)
         `cell`, `start_s`, `peak_s`, `end_s` (seconds from the origin), `prominence` (in units of noise, of
         the mean over neighbours), `sigma` (counts, of one cell), `background` and `own` (counts: what the
-        cell alone changes by at the peak).
+        cell alone rises by at the peak).
     """
 
     times: np.ndarray
@@ -143,7 +143,12 @@ def find_cell_pulses(reduced, cells, origin, inner=None):
     pulses = dict(zip(("start_s", "peak_s", "end_s", "prominence"), found[:, 2:6].T, strict=True))
     at = frame, cell
     pulses |= {"cell": cell, "sigma": residuals.sigma[at]}
-    pulses |= {"background": residuals.background[at], "own": residuals.change[at]}
+    # Of the cell alone: its peak over the frames just before the start and just after the end.
+    near = times_s[low:high]
+    before = np.searchsorted(near, pulses["start_s"], side="right") - 1
+    after = np.minimum(np.searchsorted(near, pulses["end_s"]), len(near) - 1)
+    dark = (residuals.change[before, cell] + residuals.change[after, cell]) / 2
+    pulses |= {"background": residuals.background[at], "own": residuals.change[at] - dark}
     own = slice(first - low, last - low)
     return Stretch(
         reduced.times[first:last], residuals.change[own].copy(), residuals.background[own].copy(), pulses
