@@ -203,7 +203,7 @@ def _markdown(result):
         "",
         f"Patches added to {result.frames}; made by `pulsaurora recovery`. The brightness of a patch is in",
         "units of the noise of one superpixel (8 x 8 pixels) in one frame. Patches are round, 24 to 56",
-        f"pixels across, with periods of {PERIODS_S[0]:g} to {PERIODS_S[1]:g} s, of which a third to two thirds on,",
+        f"pixels across, periods of {PERIODS_S[0]:g} to {PERIODS_S[1]:g} s, a third to two thirds of it on",
         "each on-time and off-time varied by a fifth. Errors are those of a patch's median, in seconds.",
         "",
         *result.summary(),

@@ -121,3 +121,16 @@ def test_tables_that_are_none_are_refused(tmp_path):
     path.write_bytes(b"PAR1 nothing")
     with pytest.raises(UnreadableFileError, match="no table of events"):
         read_events(path)
+
+
+def test_day_files_give_what_minute_files_do(stream0, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dates = ["2014-03-10", "2014-03-10"]
+    assert run(["pack", "themis", *dates, "--stream0", str(stream0), "--out", "day", "--raw16"]) == 0
+    assert run(["events", *dates, "--stream0", str(stream0), "--out", "one"]) == 0
+    assert run(["events", *dates, "--dayfiles", "day", "--out", "two"]) == 0
+    for table in ("patches", "pulses"):
+        one, two = (
+            events_path(out, "gill", "themis19", DATE, table, ".csv").read_bytes() for out in ("one", "two")
+        )
+        assert one == two and len(one) > 300
