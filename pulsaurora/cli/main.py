@@ -32,10 +32,12 @@ COMMANDS = {
     "refine": "pulsaurora.cli.refine",
     "labels": "pulsaurora.cli.labels",
     "evaluate": "pulsaurora.cli.evaluate",
+    "compare-features": "pulsaurora.cli.compare_features",
     "plot": "pulsaurora.cli.plot",
     "movie": "pulsaurora.cli.movie",
     "train": "pulsaurora.cli.train",
     "recovery": "pulsaurora.cli.recovery",
+    "sensitivity": "pulsaurora.cli.sensitivity",
 }
 
 DONE, FAILED, WRONG_USAGE, DONE_WITH_PROBLEMS = 0, 1, 2, 3
