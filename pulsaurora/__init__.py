@@ -14,6 +14,7 @@ _WHERE = {
     "read_frames": "pulsaurora.imaging.themis",
     "clahe": "pulsaurora.imaging.contrast",
     "features": "pulsaurora.pulsation.features",
+    "find_events": "pulsaurora.pulsation.events",
     "classify_frames": "pulsaurora.classification.night",
     "read_classifications": "pulsaurora.archive.tables",
     "read_labels": "pulsaurora.archive.labels",

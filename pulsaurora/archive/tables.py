@@ -80,7 +80,7 @@ def write_classifications(path, table, about, problems=()):
     if times.size and (np.isnat(times).any() or (times[1:] < times[:-1]).any()):
         raise ValueError(f"{Path(path).name}: rows must be in time order, each with a time")
     with whole_file(path) as text, whole_file(parquet_path(path)) as parquet:
-        _write_parquet(parquet, table, times, about, problems)
+        write_parquet(parquet, {**dict(table), "time": times}, about, problems)
         created = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
         lines = [f"# File created on {created}", *(f"# {key}: {value}" for key, value in about.items()), ""]
         lines.append(HEADER)
@@ -149,14 +149,24 @@ def read_problems(path):
     path : path-like
         The Parquet table, or the classification file beside it.
     """
+    about = read_parquet_about(parquet_path(path))
+    try:
+        kept = about["problems"]
+        return [Problem(str(path), str(reason), int(n_kept)) for path, reason, n_kept in kept]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def read_parquet_about(path):
+    """Return what a Parquet table of ours tells of itself, as a dictionary; empty if it cannot be read."""
     import pyarrow.parquet
 
     try:
-        metadata = pyarrow.parquet.read_metadata(parquet_path(path)).metadata or {}
-        kept = json.loads(metadata[_METADATA_KEY])["problems"]
-        return [Problem(str(path), str(reason), int(n_kept)) for path, reason, n_kept in kept]
-    except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError):
-        return None
+        metadata = pyarrow.parquet.read_metadata(path).metadata or {}
+        about = json.loads(metadata[_METADATA_KEY])
+    except (OSError, pyarrow.ArrowException, KeyError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 def _codes(label):
@@ -183,15 +193,24 @@ def _rows(times, codes, confidence):
     ]
 
 
-def _write_parquet(path, table, times, about, problems):
+def write_parquet(path, table, about, problems=()):
+    """Write a Parquet table that tells what it was made from and what was wrong with that.
+
+    Parameters
+    ----------
+    path : path-like
+        Written in place; see `whole_file`.
+    table : mapping of str to array of shape (n,)
+        Numbers, times or texts. Columns named `label` or ending in `_label` hold classes.
+    about : mapping of str to str
+    problems : iterable of Problem
+    """
     import pyarrow
     import pyarrow.parquet
 
     columns = {}
     for name in table:
-        if name == "time":
-            columns[name] = _column(times)
-        elif name == "label" or name.endswith("_label"):
+        if name == "label" or name.endswith("_label"):
             codes = _column(_codes(table[name]))
             columns[name] = pyarrow.DictionaryArray.from_arrays(codes, _texts(CLASSES))
         else:

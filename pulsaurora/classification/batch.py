@@ -89,7 +89,7 @@ class NightResult:
         The classification file.
     n_frames : int
     n_labels : dict of str to int
-        Frames of each class.
+        Frames of each class; or whatever else was counted.
     problems : list of Problem
     seconds : float
     error : str
@@ -136,7 +136,16 @@ class BatchResult:
 
 
 def list_tasks(
-    stream0, out, start, end, sites=None, model=None, overwrite=False, problems=None, dayfiles=False
+    stream0,
+    out,
+    start,
+    end,
+    sites=None,
+    model=None,
+    overwrite=False,
+    problems=None,
+    dayfiles=False,
+    kind=NightTask,
 ):
     """List what a batch has to do, a date at a time.
 
@@ -154,6 +163,8 @@ def list_tasks(
         What lies in the archive and is no part of it is appended, each once.
     dayfiles : bool
         Whether `stream0` is a folder of day files with raw frames.
+    kind : type
+        NightTask or a class made of it.
 
     Yields
     ------
@@ -177,8 +188,7 @@ def list_tasks(
         for night in sorted(nights, key=_beginning):
             first.setdefault(night.site, night)
         yield [
-            NightTask(night, stream0, out, model, overwrite, first[night.site] is not night)
-            for night in nights
+            kind(night, stream0, out, model, overwrite, first[night.site] is not night) for night in nights
         ]
 
 
@@ -222,14 +232,41 @@ def classify_nights(
         If the model cannot be used.
     """
     loaded = load_model(model)
+    threading.Thread(target=prepare_to_write, daemon=True).start()
+
+    def list_days(problems):
+        return list_tasks(stream0, out, start, end, sites, model, overwrite, problems, dayfiles)
+
+    return run_batch(list_days, stream0, out, start, end, sites, workers, watch, loaded, classify_task)
+
+
+def run_batch(list_days, stream0, out, start, end, sites, workers, watch, model, work):
+    """Do the nights of some days and bring the table of problems up to date, whatever happens.
+
+    Parameters
+    ----------
+    list_days : callable
+        Takes a list for problems and returns what `list_tasks` yields.
+    stream0, out, start, end, sites, workers, watch
+        As for `classify_nights`.
+    model, work
+        As for `run_task`.
+
+    Returns
+    -------
+    BatchResult
+
+    Raises
+    ------
+    UsageError
+        If a folder is missing or cannot be written.
+    """
     if not Path(stream0).is_dir():
         raise UsageError(f"{stream0}: is not a folder, expected the root of an archive")
     check_writable(out)
-    threading.Thread(target=prepare_to_write, daemon=True).start()
     listed, results = [], []
-    days = list_tasks(stream0, out, start, end, sites, model, overwrite, listed, dayfiles)
     try:
-        for result in run_here(days, loaded, workers or n_cores(), watch):
+        for result in run_here(list_days(listed), model, workers or n_cores(), watch, work):
             results.append(result)
             report(result)
     finally:
@@ -243,7 +280,7 @@ def classify_nights(
     return BatchResult(results, listed)
 
 
-def run_here(days, model, workers, watch=None):
+def run_here(days, model, workers, watch=None, work=None):
     """Run the tasks of each day in threads of this process; yield their results in order.
 
     All nights share `workers` threads. Two are under way at once, so that there is something to compute
@@ -256,7 +293,7 @@ def run_here(days, model, workers, watch=None):
             for tasks in days:
                 advance = _share(watch, sum(task.night.n_minutes for task in tasks))
                 for task in tasks:
-                    futures.append(lanes.submit(run_task, task, model, pool, advance, stop))
+                    futures.append(lanes.submit(run_task, task, model, pool, advance, stop, work))
                     if len(futures) > NIGHTS_AT_ONCE:
                         yield futures.popleft().result()
             while futures:
@@ -276,8 +313,8 @@ def _share(watch, total):
     return lambda n_minutes: watch(n_minutes / total)
 
 
-def run_task(task, model=None, pool=None, advance=None, stop=None):
-    """Classify one night unless it is done already; never raises for what is wrong with it.
+def run_task(task, model=None, pool=None, advance=None, stop=None, work=None):
+    """Do one night unless it is done already; never raises for what is wrong with it.
 
     Parameters
     ----------
@@ -288,6 +325,9 @@ def run_task(task, model=None, pool=None, advance=None, stop=None):
         Threads to use; those of a pool of its own when not given.
     advance, stop
         As `on_minutes` and `stop` of `classify_night`.
+    work : callable, optional
+        Does it: takes task, model, pool, advance and stop and returns a NightResult. `classify_task` when not
+        given.
 
     Returns
     -------
@@ -295,7 +335,7 @@ def run_task(task, model=None, pool=None, advance=None, stop=None):
     """
     if pool is None:
         with ThreadPoolExecutor(n_cores()) as pool:
-            return run_task(task, model, pool, advance, stop)
+            return run_task(task, model, pool, advance, stop, work)
     began = time.perf_counter()
     n_counted = 0
 
@@ -306,8 +346,7 @@ def run_task(task, model=None, pool=None, advance=None, stop=None):
             advance(n)
 
     try:
-        model = load_model(task.model) if model is None else model
-        result = _run(task, model, pool, count, stop)
+        result = (work or classify_task)(task, model, pool, count, stop)
     except Exception as error:
         # Whatever is wrong with one night, the others are to be done: it is told, and the batch fails at
         # its end.
@@ -321,9 +360,11 @@ def run_task(task, model=None, pool=None, advance=None, stop=None):
     return result
 
 
-def _run(task, model, pool, count, stop):
+def classify_task(task, model, pool, count, stop):
+    """Classify one night unless it is done already; the arguments are those of `run_task`."""
+    model = load_model(task.model) if model is None else model
     night = task.night
-    skymap_path = None if night.dayfile else _skymap_path(task)
+    skymap_path = None if night.dayfile else find_skymap_of(task)
     about = {
         "version": __version__,
         "model": model.sha256,
@@ -362,7 +403,8 @@ def classified_already(path, about):
     return read_problems(path)
 
 
-def _skymap_path(task):
+def find_skymap_of(task):
+    """Return the path of the skymap of a night in minute files, or None."""
     night = task.night
     for folder in (*night.folders, task.stream0, task.stream0.parent):
         if found := find_skymap(folder, night.site, night.date):

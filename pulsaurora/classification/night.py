@@ -97,7 +97,7 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
     minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
     grid = SkyGrid(elevation)
     visible = elevation_mask(optics_elevation() if elevation is None else elevation)
-    position = _Position(night.site)
+    position = SitePosition(night.site)
 
     def read(minute):
         return _read(minute, read_minute, model, grid, visible)
@@ -106,7 +106,7 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
         return _compute(files, first, own, model, latitude, longitude)
 
     with open_minutes(night) as read_minute:
-        done = list(_in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
+        done = list(in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
     return finish_night(done, [str(minute.alternatives[0]) for minute in minutes])
 
 
@@ -179,7 +179,7 @@ def classify_frames(images, times, site=None, model=None, *, latitude=None, long
     return table
 
 
-class _Position:
+class SitePosition:
     """Where the site is: as its files say (the first that does), else as the table of sites does."""
 
     def __init__(self, site):
@@ -192,8 +192,23 @@ class _Position:
             self._from_file = True
 
 
-def _in_chunks(pool, minutes, read, compute, position, on_minutes, stop):
-    """Read all minutes and compute all chunks in `pool`; yield what comes out, in order."""
+def in_chunks(pool, minutes, read, compute, position, on_minutes, stop):
+    """Read all minutes and compute all chunks in `pool`; yield what comes out, in order.
+
+    Parameters
+    ----------
+    pool : concurrent.futures.Executor
+    minutes : list of Minute
+        Of one night, in order.
+    read : callable
+        Takes a Minute and returns what is kept of it, with the attribute `position` (a pair or None).
+    compute : callable
+        Takes a list of these, the number of the first, the range of those that are the chunk's own (the
+        others are its margins), and the site's latitude and longitude.
+    position : SitePosition
+    on_minutes : callable or None
+    stop : threading.Event
+    """
     stamps = [60 * minute.hour + minute.minute for minute in minutes]
     chunks = [
         (key * CHUNK_MINUTES, [index for index, _ in members])

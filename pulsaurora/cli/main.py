@@ -28,6 +28,7 @@ COMMANDS = {
     "download": "pulsaurora.cli.download",
     "pack": "pulsaurora.cli.pack",
     "classify": "pulsaurora.cli.classify",
+    "events": "pulsaurora.cli.events",
     "refine": "pulsaurora.cli.refine",
     "labels": "pulsaurora.cli.labels",
     "evaluate": "pulsaurora.cli.evaluate",
@@ -35,6 +36,7 @@ COMMANDS = {
     "plot": "pulsaurora.cli.plot",
     "movie": "pulsaurora.cli.movie",
     "train": "pulsaurora.cli.train",
+    "recovery": "pulsaurora.cli.recovery",
     "sensitivity": "pulsaurora.cli.sensitivity",
 }
 

@@ -58,3 +58,42 @@ def keogram(
     for problem in problems:
         typer.echo(problem, err=True)
     return 3 if problems else 0
+
+
+@command.command("events")
+def events(
+    site: Annotated[str, typer.Argument(metavar="SITE", help="Four letters, such as gill.")],
+    date: Annotated[str, typer.Argument(metavar="DATE", help="UT date, YYYY-MM-DD.")],
+    found: Annotated[Path, typer.Option("--events", metavar="DIR", help="What `events` wrote.")] = Path(
+        "data/events"
+    ),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the pictures.")] = Path(
+        "reports/figures"
+    ),
+):
+    """Draw where the pulsating patches of a night were, and when they shone.
+
+    Writes OUT/YYYYMMDD_SITE_IMAGER_map.png and _raster.png from the tables that `events` made; one of each
+    for each imager that the site had on that date.
+    """
+    first, _ = parse_dates(date, date)
+    existing_folder(found, "--events")
+    (site,) = parse_sites(site)
+    log.start("plot_events")
+    from pulsaurora.archive.eventtables import events_path
+    from pulsaurora.problems import PulsauroraError
+    from pulsaurora.views.events import plot_events
+
+    pattern = events_path(found, site, "*", first)
+    tables = sorted(pattern.parent.glob(pattern.name))
+    if not tables:
+        raise UsageError(f"no events of {site} on {date} under {found}; run `pulsaurora events` first")
+    n_refused = 0
+    for table in tables:
+        try:
+            for path in plot_events(table, out):
+                typer.echo(path)
+        except PulsauroraError as error:
+            typer.echo(str(error), err=True)
+            n_refused += 1
+    return 3 if n_refused else 0

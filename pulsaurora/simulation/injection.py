@@ -5,6 +5,7 @@ frames keep their own background, noise, lens and defects.
 """
 
 import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from pulsaurora.problems import ContractError
 from pulsaurora.simulation.camera import draw_camera
 from pulsaurora.simulation.draws import Mapping
 from pulsaurora.simulation.patches import SIZE, PatchLayer, draw_canvas, pulsating_layer
-from pulsaurora.simulation.pulses import square_wave
+from pulsaurora.simulation.pulses import EXPOSURE_S, square_wave
 from pulsaurora.simulation.truth import judge
 
 _NOISE = 1.68, 380.0  # of the real frames at hand
@@ -33,6 +34,91 @@ def find_lens(images):
     rows, cols = np.nonzero(lit)
     centre = (np.median(rows[(cols > 108) & (cols < 148)]), np.median(cols[(rows > 108) & (rows < 148)]))
     return tuple(float(c) for c in centre), float(np.clip(np.sqrt(lit.sum() / np.pi), 90, 128))
+
+
+@dataclass(frozen=True)
+class PulsingDisc:
+    """A round patch of known place, size, brightness and times.
+
+    Attributes
+    ----------
+    row, col, radius : float, pixels
+        The brightness falls from full to none within a pixel on either side of the radius.
+    amplitude : float, counts
+        What it adds at the CCD while it is lit.
+    starts_s, ends_s : ndarray of shape (n_pulses,)
+        When it is lit, seconds from the first frame's time.
+    """
+
+    row: float
+    col: float
+    radius: float
+    amplitude: float
+    starts_s: np.ndarray
+    ends_s: np.ndarray
+
+    def profile(self, shape=(256, 256)):
+        """Return what share of the amplitude each pixel gets, float32."""
+        far = np.hypot(np.arange(shape[0])[:, None] - self.row, np.arange(shape[1])[None, :] - self.col)
+        return np.clip((self.radius + 1 - far) / 2, 0, 1).astype(np.float32)
+
+    def lit(self, second):
+        """Return what share of the exposure that begins at a second it is lit."""
+        shared = np.minimum(second + EXPOSURE_S, self.ends_s) - np.maximum(second, self.starts_s)
+        return float(np.clip(shared, 0, None).sum() / EXPOSURE_S)
+
+
+def inject_discs(images, times, discs, seed=0):
+    """Add round patches of known pulses to frames.
+
+    Parameters
+    ----------
+    images : ndarray of uint16, shape (n, rows, cols), counts
+    times : ndarray of datetime64, shape (n,)
+    discs : list of PulsingDisc
+    seed : int
+        Of the photon noise that the light brings.
+
+    Returns
+    -------
+    ndarray of uint16, shape (n, rows, cols)
+    """
+    rng = np.random.default_rng(seed)
+    images = np.asarray(images)
+    profiles = [disc.profile(images.shape[1:]) * np.float32(disc.amplitude) for disc in discs]
+    seconds = (times - times[0]) / np.timedelta64(1, "s")
+    out = np.empty_like(images, order="C")
+    for k, second in enumerate(seconds.tolist()):
+        added = np.zeros(images.shape[1:], np.float32)
+        for disc, profile in zip(discs, profiles, strict=True):
+            if (share := disc.lit(second)) > 0:
+                added += np.float32(share) * profile
+        out[k] = add_light(images[k], added, rng)
+    return out
+
+
+def add_light(image, added, rng):
+    """Return a frame with light added and the photon noise that the light brings.
+
+    Parameters
+    ----------
+    image : ndarray of uint16, shape (rows, cols), counts
+    added : ndarray of float32, same shape, counts
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of uint16, same shape
+        Hot pixels, at 65535, stay as they are.
+    """
+    noisy, flat = np.empty(image.shape, np.uint16), np.ones(image.shape, np.float32)
+    normal = rng.standard_normal(image.shape, dtype=np.float32)
+    # Above an offset of 30,000 so that noise may also take away.
+    _simulate.fill_counts(
+        noisy, added, flat, normal * (added > 0), np.zeros(len(image), np.float32), 30000.0, _NOISE[0], 0.0
+    )
+    shifted = image.astype(np.int64) + noisy.astype(np.int64) - 30000
+    return np.where(image == 65535, 65535, np.clip(shifted, 0, 65535)).astype(np.uint16)
 
 
 def inject_pulsation(
@@ -103,7 +189,6 @@ def inject_pulsation(
         camera = dataclasses.replace(camera, psf=max(blur_px, 0.2))
     out = np.empty_like(images, order="C")
     pedestal = float(np.median(images[:, :8, :8]))
-    flat, offsets = np.ones((256, 256), np.float32), np.zeros(256, np.float32)
     pulsation, total = [], []
     for k, second in enumerate(seconds):
         light = np.zeros(camera.index.size, np.float32)
@@ -111,12 +196,7 @@ def inject_pulsation(
         light *= np.minimum(camera.path, 5.0) * camera.transmission
         added = camera.blurred(camera.slanted(light))
         light = added.ravel()[camera.index]
-        noisy = np.empty((256, 256), np.uint16)
-        normal = rng.standard_normal((256, 256), dtype=np.float32)
-        # Above an offset of 30,000 so that noise may also take away.
-        _simulate.fill_counts(noisy, added, flat, normal * (added > 0), offsets, 30000.0, _NOISE[0], 0.0)
-        shifted = images[k].astype(np.int64) + noisy.astype(np.int64) - 30000
-        out[k] = np.where(images[k] == 65535, 65535, np.clip(shifted, 0, 65535))
+        out[k] = add_light(images[k], added, rng)
         pulsation.append(light[camera.sample])
         total.append(out[k].ravel()[camera.index[camera.sample]] - np.float32(pedestal))
     nothing = np.zeros((len(out), camera.sample.size), np.float32)
