@@ -1,4 +1,4 @@
-"""Features and truth of simulated skies, site by site: what the embedded model learns from and is judged on."""
+"""Features and truth of simulated skies, site by site: what the embedded model learns from."""
 
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from pulsaurora.classes import CLASSES
-from pulsaurora.pulsation.reduction import CADENCE_S, Reduced, SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.reduction import CADENCE_S, SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import SUN_MOON
 
 # The label of what is no sky at all; a model is to be unsure of it.
@@ -20,6 +20,8 @@ TEST_SITES, CALIBRATION_SITES, OF_SITES = (0, 6), (3,), 12
 # The share of sites trained on as if their position were not known: with less, trees learn by heart which
 # sky came with which moon (macro F1 on sites left out fell from 0.853 to 0.844 with 0.1).
 UNKNOWN_SITES = 0.5
+# The share of sites with a skymap; the others look where the usual optics have the sky.
+SKYMAPS = 0.5
 # Features look at the sky above 15 degrees; cells that reach below are left out, so less need not be drawn.
 LOWEST_DEG = 12.0
 
@@ -55,7 +57,8 @@ class Dataset:
     @staticmethod
     def concatenate(parts):
         """Join datasets in the order given."""
-        return Dataset(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Dataset)))
+        columns = ([getattr(part, field.name) for part in parts] for field in fields(Dataset))
+        return Dataset(*(np.concatenate(column) for column in columns))
 
 
 def simulated_sun_moon(minute):
@@ -79,6 +82,7 @@ def simulate_site(number, seed, n_minutes, odd_share=ODD_SHARE):
     -------
     Dataset
     """
+    from pulsaurora.simulation.camera import draw_camera
     from pulsaurora.simulation.night import SCENES, simulate_minutes
     from pulsaurora.simulation.oddities import odd_images
     from pulsaurora.simulation.programme import draw_start
@@ -89,11 +93,9 @@ def simulate_site(number, seed, n_minutes, odd_share=ODD_SHARE):
     names = [name for name in SCENES if SCENES[name] == label]
     weights = np.array([WEIGHTS[name] for name in names])
     scene = str(rng.choice(names, p=weights / weights.sum()))
-    minutes = list(
-        simulate_minutes(
-            [seed, number], draw_start(rng), n_minutes, script=[(scene, n_minutes)], lowest_deg=LOWEST_DEG
-        )
-    )
+    camera = draw_camera(rng, lowest_deg=LOWEST_DEG)
+    script = [(scene, n_minutes)]
+    minutes = list(simulate_minutes([seed, number], draw_start(rng), n_minutes, script=script, camera=camera))
     images = np.concatenate([minute.images for minute in minutes])
     times = np.concatenate([minute.times for minute in minutes])
     labels = np.concatenate([minute.labels for minute in minutes])
@@ -101,7 +103,8 @@ def simulate_site(number, seed, n_minutes, odd_share=ODD_SHARE):
     if rng.random() < odd_share:
         images, scene = odd_images(rng, images), "unlike_any_sky"
         labels, sure = np.full_like(labels, UNLIKE), np.ones_like(sure)
-    rows = window_features(reduce_frames(images, times, _usual_grid()))
+    grid = SkyGrid(camera.elevation_map()) if rng.random() < SKYMAPS else _usual_grid()
+    rows = window_features(reduce_frames(images, times, grid))
     if rng.random() > UNKNOWN_SITES:
         rows[:, -len(SUN_MOON) :] = np.concatenate([simulated_sun_moon(minute) for minute in minutes])
     return Dataset(rows, labels, np.full(len(rows), scene), np.full(len(rows), number), sure)

@@ -42,7 +42,8 @@ How it does on real skies has not been shown, beyond the real overcast frames th
 - sha256 `{hashlib.sha256(content).hexdigest()}`
 - pulsaurora {__version__}, feature version {FEATURE_VERSION}, window {WINDOW_S:.0f} s
 - {kind}, averaged, tempered on sites left out (temperature {figures["temperature"]})
-- expected calibration error on test sites {figures["calibration_error"]}, {figures["steadied_calibration_error"]} steadied
+- expected calibration error on test sites {figures["calibration_error"]}; steadied
+  {figures["steadied_calibration_error"]}
 - rows on which ONNX and what was fitted differ by more than 0.001: {figures["onnx_disagrees"]:.5f} of all
 
 Made again by `make model`; the same seed gives the same file.
@@ -71,8 +72,8 @@ pulsating precision and recall steadied; expected calibration error by frame.
 
 ## What is unlike any sky
 
-Mean top probability {judged.top(unlike=True):.2f} for pictures unlike any sky (other seeds of kinds it was shown, with no class as the
-answer), {judged.top(unlike=False):.2f} for skies.
+Mean top probability {judged.top(unlike=True):.2f} for pictures unlike any sky (other seeds of kinds that
+it was shown, with no class as the answer), {judged.top(unlike=False):.2f} for skies.
 
 ## By scene, steadied
 

@@ -1,6 +1,7 @@
 """Fitted models as one ONNX file: several kinds averaged, tempered, what is unlike any sky shared out.
 
-Needs the ``train`` extra. Input ``features`` float32 (n, n_features), output ``probabilities`` float32 (n, 4).
+Needs the ``train`` extra. Input ``features`` float32 (n, n_features), output ``probabilities`` float32
+(n, 4).
 """
 
 import warnings

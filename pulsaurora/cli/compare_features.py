@@ -36,8 +36,8 @@ def command(
     log.start("compare_features")
     from pulsaurora.classes import CLASSES
     from pulsaurora.classification.carryover import compare_features
-    from pulsaurora.classification.realframes import read_real_rows
     from pulsaurora.classification.dataset import simulate_dataset
+    from pulsaurora.classification.realframes import read_real_rows
     from pulsaurora.problems import UsageError
     from pulsaurora.simulation.scenes import SCENES
     from pulsaurora.views.carryover import write_comparison
@@ -50,7 +50,9 @@ def command(
         raise UsageError(f"no scene is called {', '.join(unknown)}; there are: {', '.join(SCENES)}")
     rows, problems = read_real_rows(stream0, workers)
     with log.progress("simulating", total=n_sites) as advance:
-        dataset = simulate_dataset(n_sites, n_minutes, seed, workers, lambda done, total: advance(1), odd_share=0)
+        dataset = simulate_dataset(
+            n_sites, n_minutes, seed, workers, lambda done, total: advance(1), odd_share=0
+        )
     comparison = compare_features(dataset, rows, label, names)
     n_alike = f", {len(set(dataset.sites[comparison.groups['alike']].tolist()))} sites" if names else ""
     about = {

@@ -70,6 +70,12 @@ class Camera:
         col = self.centre[1] + self.radius * rho * np.sin(angle)
         return row.astype(np.float32), col.astype(np.float32)
 
+    def elevation_map(self):
+        """Return each pixel's elevation as a skymap has it, float32 (256, 256); NaN where no sky is drawn."""
+        image = np.full(SHAPE, np.nan, np.float32)
+        image.ravel()[self.index] = self.elevation
+        return image
+
     def blurred(self, light):
         """Return the image of extended light as the lens blurs it, float32 (256, 256)."""
         image = np.zeros(SHAPE, np.float32)
@@ -167,12 +173,13 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     plain = chance(rng, 0.12) if plain is None else plain
     # As the real frames at hand: flat to 0.6 of the radius, then steeply down to a bare, lit rim.
     barrel = not plain and chance(rng, 0.35)
-    drawn = (
-        (rng.uniform(120, 136), rng.uniform(120, 136)),
-        rng.uniform(98 if plain else 120 if barrel else 110, 128),
-    )
-    centre, radius = centre or drawn[0], radius or drawn[1]
-    cubic = 0.0 if plain else rng.uniform(-0.1, 0.12)
+    # Three of four are the optics of the THEMIS imagers, a few pixels off centre; the others any fisheye.
+    if plain or chance(rng, 0.25):
+        drawn = rng.uniform(120, 136, 2), rng.uniform(98 if plain else 108, 128), rng.uniform(-0.1, 0.12)
+    else:
+        drawn = 127.5 + 3 * rng.standard_normal(2), 124 + 2 * rng.standard_normal(), rng.uniform(0.03, 0.11)
+    centre, radius = centre or tuple(float(v) for v in drawn[0]), radius or float(drawn[1])
+    cubic = 0.0 if plain else float(drawn[2])
     rotation, parity = rng.uniform(-np.pi, np.pi), int(rng.choice([-1, 1]))
     if chance(rng, 0.5):
         rotation = np.radians(rng.normal(0, 8)) + (np.pi if chance(rng, 0.3) else 0)
@@ -268,7 +275,7 @@ def _vignetting(rng, rho, plain):
 
 
 def _barrel(rng, rho):
-    """Return the shade of a lens barrel alone: real frames fall from 0.96 to 0.36 between 0.6 and 1 radius."""
+    """Return the shade of a lens barrel alone: real frames fall from 0.96 to 0.36 from 0.6 radii to 1."""
     edge = 1 + np.exp(-(np.minimum(rho, 1.2) - rng.uniform(0.78, 0.92)) / rng.uniform(0.05, 0.09))
     return np.clip(1 - rng.uniform(0.5, 0.75) / edge, 0.05, 1)
 

@@ -117,7 +117,7 @@ def _inverse_erf(x):
 
 
 class Dome:
-    """What lies on the dome: 'frost', 'snow', 'rain', 'dew' (condensation); 'fog' or snow 'falling' before it.
+    """What lies on the dome, 'frost', 'snow', 'rain', 'dew' (condensation), or before it, 'fog', 'falling' snow.
 
     ``apply`` blurs, hides and lights the sky's image as such a dome does.
     """

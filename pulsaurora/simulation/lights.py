@@ -111,6 +111,41 @@ class FloodLight:
             image.ravel()[view.index] += np.float32(share) * self._pattern[1]
 
 
+class CloudGlow:
+    """A light below cloud, seen as a glow on it: a beacon, works, far lightning, the lamps of a town."""
+
+    def __init__(self, rng):
+        self.mode = choose(rng, {"beating": 0.4, "irregular": 0.35, "switched": 0.25})
+        self.elevation, self.azimuth = rng.uniform(5, 85), rng.uniform(0, 360)
+        self.width = log_uniform(rng, 4, 40)
+        self.level = log_uniform(rng, 20, 5000)
+        self.period, self.duty = log_uniform(rng, 1.5, 40), rng.uniform(0.1, 0.7)
+        self.phase = rng.uniform(0, 60)
+        self.rate, self.lasts = 1 / log_uniform(rng, 4, 60), log_uniform(rng, 0.2, 6)
+        if self.mode == "switched":
+            self.period = log_uniform(rng, 40, 400)
+        self._lit_until, self._strength, self._pattern = -1.0, 1.0, None
+
+    def add(self, view, t, image, rng):
+        """Add this light; see the module."""
+        if self.mode == "irregular":
+            if t > self._lit_until and chance(rng, min(3 * self.rate, 1)):
+                self._lit_until = t + rng.exponential(self.lasts)
+                self._strength = float(rng.exponential(1))
+            share = self._strength if t <= self._lit_until else 0.0
+        else:
+            share = _lit_share(t, self.period, self.duty, self.phase)
+        if share <= 0:
+            return
+        if self._pattern is None or self._pattern[0] is not view:
+            el, az = np.radians(self.elevation), np.radians(self.azimuth)
+            toward = np.array([np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)], np.float32)
+            apart = np.degrees(np.arccos(np.clip(toward @ view.direction, -1, 1)))
+            glow = np.exp(-((apart / self.width) ** 1.5)) * self.level * view.through
+            self._pattern = view, glow.astype(np.float32)
+        image.ravel()[view.index] += np.float32(share) * self._pattern[1]
+
+
 class Crossing:
     """Something that crosses the sky: 'aircraft' (with strobe), 'satellite' or 'meteor'."""
 

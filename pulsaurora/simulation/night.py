@@ -94,7 +94,6 @@ def simulate_minutes(
     given=True,
     gaps=(),
     camera=None,
-    lowest_deg=0.3,
 ) -> Iterator:
     """Simulate an imager's frames, a minute at a time.
 
@@ -118,8 +117,6 @@ def simulate_minutes(
         Minutes since the start between which no frame is taken.
     camera : pulsaurora.simulation.camera.Camera, optional
         The imager; drawn when not given.
-    lowest_deg : float, degrees
-        Elevation below which the drawn imager sees nothing; a third of the work lies below 12 degrees.
 
     Yields
     ------
@@ -135,7 +132,7 @@ def simulate_minutes(
     root = np.random.SeedSequence(seed)
     for_site, for_camera, for_sky, for_script, for_frames = (np.random.default_rng(s) for s in root.spawn(5))
     site, imager, latitude, longitude = _draw_site(for_site, site, start, n_minutes)
-    camera = camera or draw_camera(for_camera, lowest_deg=lowest_deg)
+    camera = camera or draw_camera(for_camera)
     heavens = Heavens(start, n_minutes, latitude, longitude)
     lighting = Lighting(for_sky, camera, heavens)
     stars = Stars(for_sky, camera, latitude, longitude)

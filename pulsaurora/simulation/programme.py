@@ -3,7 +3,6 @@
 import numpy as np
 
 from pulsaurora.classes import CLASSES
-from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.simulation.draws import chance, choose, log_uniform
 from pulsaurora.simulation.scenes import NEEDS, SCENES, WEIGHTS
 

@@ -10,7 +10,7 @@ from pulsaurora.simulation.aurora import Arcs
 from pulsaurora.simulation.auroral_scenes import add_pulsation
 from pulsaurora.simulation.clouds import Dome, draw_cloud
 from pulsaurora.simulation.draws import chance, log_uniform
-from pulsaurora.simulation.lights import Beam, Crossing, FloodLight, GroundLight, Headlights
+from pulsaurora.simulation.lights import Beam, CloudGlow, Crossing, FloodLight, GroundLight, Headlights
 from pulsaurora.simulation.registry import scene as _scene
 
 # No aurora --------------------------------------------------------------------------------------
@@ -127,6 +127,13 @@ def overcast_floodlit(scene, rng, duration, background):
 
 
 @_scene(BAD_VIEWING, 0.6)
+def overcast_glowing(scene, rng, duration, background):
+    """Overcast or fog on which lights from below come and go."""
+    scene.clouds.append(draw_cloud(rng, 1.0, rng.uniform(0.95, 1.0), "stratus"))
+    scene.lights += [CloudGlow(rng) for _ in range(int(rng.integers(1, 5)))]
+
+
+@_scene(BAD_VIEWING, 0.6)
 def fog(scene, rng, duration, background):
     """Fog about the station."""
     scene.dome = Dome(rng, "fog", rng.uniform(0.85, 1.0))
@@ -142,7 +149,7 @@ def snow_on_dome(scene, rng, duration, background):
         scene.clouds.append(draw_cloud(rng, rng.uniform(0.8, 1.0), rng.uniform(0.9, 1.0), "stratus"))
 
 
-@_scene(BAD_VIEWING, 0.5)
+@_scene(BAD_VIEWING, 0.8)
 def snowfall(scene, rng, duration, background):
     """Snow falling from cloud, lit from the ground."""
     scene.dome = Dome(rng, "falling", rng.uniform(0.2, 1.0))

@@ -1,8 +1,7 @@
 """Comparing features: what is drawn alike fits, what is shifted is found, alone or only in combination."""
 
-import json
-
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -10,9 +9,9 @@ import pytest
 
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.carryover import SKY_NAMES, compare_features
+from pulsaurora.classification.dataset import Dataset
 from pulsaurora.classification.night import classify_frames
 from pulsaurora.classification.realframes import read_real_nights, read_real_rows
-from pulsaurora.classification.dataset import Dataset
 from pulsaurora.problems import ContractError, UsageError
 from pulsaurora.pulsation.features import features
 from pulsaurora.pulsation.table import FEATURE_NAMES
@@ -31,7 +30,8 @@ def drawn(n_sites=150, a_site=8, seed=0):
     )
     rows[:, 3] += 20 * labels
     scenes = np.array([f"scene {CLASSES[label]}" for label in labels])
-    return Dataset(rows.astype(np.float32), labels, scenes, np.repeat(np.arange(n_sites), a_site), np.ones(len(labels), bool))
+    sites = np.repeat(np.arange(n_sites), a_site)
+    return Dataset(rows.astype(np.float32), labels, scenes, sites, np.ones(len(labels), bool))
 
 
 @pytest.fixture(scope="module")

@@ -103,8 +103,8 @@ def structure_of(sky, stars=(), seed=8):
 
 def test_the_edge_of_a_patch_is_no_star():
     row, col = 100, 140
-    square = 6000.0 * ((ROW >= row + 1) & (COL >= col + 1) & (ROW < row + 80) & (COL < col + 40))
-    corner = 6000.0 * ((ROW == row) & (COL == col))  # a bright pixel at the corner of bright sky
+    square = 6000.0 * ((row + 1 <= ROW) & (col + 1 <= COL) & (row + 80 > ROW) & (col + 40 > COL))
+    corner = 6000.0 * ((row == ROW) & (col == COL))  # a bright pixel at the corner of bright sky
     assert 10 ** structure_of(1000 + corner)["stars"] - 1 == pytest.approx(1)
     assert structure_of(1000 + corner + square)["stars"] == 0
 
