@@ -117,7 +117,7 @@ def _inverse_erf(x):
 
 
 class Dome:
-    """What lies on the dome, 'frost', 'snow', 'rain', 'dew' (condensation), or before it, 'fog', 'falling' snow.
+    """What lies on the dome: 'frost', 'snow', 'rain', 'dew'; or before it: 'fog', snow 'falling'.
 
     ``apply`` blurs, hides and lights the sky's image as such a dome does.
     """
