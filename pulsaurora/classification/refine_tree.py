@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora import __version__
-from pulsaurora.archive.tables import read_classifications, write_classifications
+from pulsaurora.archive.tables import parquet_path, read_classifications, write_classifications
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.context import soft_probabilities
 from pulsaurora.classification.refine import STEADY_ONLY, load_refinement, refine_probabilities
@@ -105,6 +105,8 @@ def _refine_file(path, target, site, refinement, embedded, done):
     columns = {"time": times, "label": label, "confidence": refined.max(axis=1)}
     columns |= {name: refined[:, i] for i, name in enumerate(CLASSES)}
     columns |= {"original_label": before, "original_confidence": table["confidence"].to_numpy()}
+    # What else was known of the frames stays known: what touched them, their features, the model's own say.
+    columns |= {name: values for name, values in _beside(path, len(table)).items() if name not in columns}
     model = refinement.model
     how = "steadying alone"
     if model:
@@ -117,10 +119,31 @@ def _refine_file(path, target, site, refinement, embedded, done):
     }
     if made_by:
         about["original model"] = made_by
+    about |= {key: table.attrs[key] for key in ("model name", "trained on") if key in table.attrs}
     write_classifications(target, columns, about, found)
     done.paths.append(target)
     done.n_frames += len(label)
     done.n_changed += int((label != before).sum())
+
+
+def _beside(path, n_rows):
+    """Return the columns of the Parquet table beside a classification file, if it has the same rows.
+
+    Texts with gaps in them are none of ours and are left out.
+    """
+    beside = parquet_path(path)
+    if not beside.is_file():
+        return {}
+    try:
+        whole = read_classifications(beside, [])
+    except UnreadableFileError:
+        return {}
+    columns = {name: whole[name].to_numpy() for name in whole.columns} if len(whole) == n_rows else {}
+    return {
+        name: values
+        for name, values in columns.items()
+        if values.dtype.kind != "O" or all(isinstance(value, str) for value in values)
+    }
 
 
 def _told(path, table, evidence):

@@ -33,6 +33,7 @@ COMMANDS = {
     "labels": "pulsaurora.cli.labels",
     "evaluate": "pulsaurora.cli.evaluate",
     "plot": "pulsaurora.cli.plot",
+    "report": "pulsaurora.cli.report",
     "movie": "pulsaurora.cli.movie",
     "train": "pulsaurora.cli.train",
     "recovery": "pulsaurora.cli.recovery",
