@@ -81,7 +81,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1.2rem; 
 dt { color: #5b626b; }
 dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 code { font: 0.9em ui-monospace, "SF Mono", Menlo, "Liberation Mono", monospace; overflow-wrap: anywhere; }
-@media (max-width: 760px) { .two { grid-template-columns: 1fr; } }
+@media screen and (max-width: 760px) { .two { grid-template-columns: 1fr; } }
 @media print {
   @page { margin: 14mm; }
   body { font-size: 10.5pt; }
