@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard pulsaurora/_core/*.pyx pulsaurora/_core/*.h) setup.py pyproject.toml requirements.txt
 
-.PHONY: demo test bench asan docs model refinement refinement-simulated lint clean
+.PHONY: demo test bench asan docs model refinement refinement-simulated compare sensitivity lint clean
 
 # Versions that are known to work together come from requirements.txt, used as constraints.
 $(BIN)/.installed: $(SOURCES)
@@ -60,6 +60,19 @@ refinement-simulated: $(BIN)/.installed-test
 	$(BIN)/python -m pulsaurora.classification.refine_training --truth $(SIMULATED)/truth \
 		--classifications $(SIMULATED)/classifications --evidence probabilities \
 		--out pulsaurora/models/refine_features.onnx
+
+# Whether features carry over to real frames:
+# make compare STREAM0=folder LABEL=bad_viewing ALIKE=overcast,overcast_moon
+STREAM0 ?= data/stream0
+compare: $(BIN)/.installed-test
+	$(BIN)/pulsaurora compare-features --stream0 "$(STREAM0)" $(if $(LABEL),--label $(LABEL)) \
+		$(if $(ALIKE),--alike $(ALIKE))
+
+# What pulsation the embedded model finds, into its card; in simulated skies, and in the real frames of
+# STREAM0 where that folder is there.
+sensitivity: $(BIN)/.installed-test
+	$(BIN)/pulsaurora sensitivity $(if $(wildcard $(STREAM0)),--stream0 "$(STREAM0)") \
+		--card pulsaurora/models/features.md --picture docs/sensitivity.png
 
 lint:
 	$(BIN)/python -m pip install --quiet ruff && $(BIN)/ruff check .

@@ -1,17 +1,21 @@
-"""Fetch every THEMIS night that the label workbooks name, as the archive lays them out.
+"""Fetch every THEMIS night that the label workbooks name, as the archive lays them out, and pack them.
 
     python scripts/stream0_download_final.py [--labels WORKBOOK_OR_FOLDER] [OPTION ...]
 
-Reads the workbooks in data/labels/themis and writes data/stream0/YYYY/MM/DD/SITE_IMAGER/utHH/, unless
---labels and --out (or PULSAURORA_STREAM0) name others. Whatever `pulsaurora download themis` takes may
-follow, such as --sites gill,rank, --transport https or --dry-run. What is whole already is not fetched again,
-and a night that fails does not keep the others back. Exit status: 0 all is there; 3 some of it is not (listed
-in the log under logs/ and in OUT/download_problems.csv); 2 wrong usage; 1 failed.
+Reads the workbooks in data/labels/themis, writes data/stream0/YYYY/MM/DD/SITE_IMAGER/utHH/ with skymaps in
+data/skymaps, and a day file of each night into data/dayfiles, unless --labels, --out (or PULSAURORA_STREAM0)
+and --dayfiles name others. --raw16 keeps raw frames in the day files, --no-pack makes none, --nights
+gill/2020-02-18,... takes the place of workbooks; --base and --skymap-base are where each tree begins on a
+server. Whatever `pulsaurora download themis` and `skymap` both take may follow, such as --sites gill,rank,
+--transport https or --dry-run.
+
+What is there already is not fetched or made again; a night that fails does not keep the others back. Exit
+status: 0 all is there; 3 some of it is not (listed in the log under logs/, in OUT/download_problems.csv and
+in problems.csv beside the day files); 2 wrong usage; 1 failed.
 """
 
+import os
 import sys
-
-LABELS = "data/labels/themis"
 
 
 def main(arguments):
@@ -19,13 +23,12 @@ def main(arguments):
         print(__doc__.strip())
         return 0
     try:
-        from pulsaurora.cli.main import run
+        from pulsaurora.cli.labelled_nights import fetch_labelled_nights
     except ModuleNotFoundError as error:
         print(f"{error.name} is not installed in {sys.executable}; see the README", file=sys.stderr)
         return 1
-    if not any(argument.split("=")[0] in ("--labels", "--nights") for argument in arguments):
-        arguments = ["--labels", LABELS, *arguments]
-    return run(["download", "themis", *arguments])
+    out = os.environ.get("PULSAURORA_STREAM0", "data/stream0")
+    return fetch_labelled_nights("themis", arguments, "data/labels/themis", out)
 
 
 if __name__ == "__main__":

@@ -247,3 +247,17 @@ def magnetic_hours(site, sun, pole):
     axis = vector(*pole)
     flat = [point - axis * (point @ axis) for point in (vector(*site), vector(*sun))]
     return math.degrees(math.atan2(np.cross(flat[1], flat[0]) @ axis, flat[0] @ flat[1])) / 15
+
+
+def blurred(image, sigma):
+    """An image under a Gaussian cut at 3 sigma (15 pixels at most), dark beyond its border."""
+    reach = min(max(int(3 * sigma + 0.5), 1), 15)
+    weight = {k: np.exp(-(k**2) / (2 * sigma**2)) for k in range(-reach, reach + 1)}
+    whole = sum(weight.values())
+    out = np.zeros(image.shape)
+    for r in range(image.shape[0]):
+        for c in range(image.shape[1]):
+            for a in range(max(r - reach, 0), min(r + reach + 1, image.shape[0])):
+                for b in range(max(c - reach, 0), min(c + reach + 1, image.shape[1])):
+                    out[r, c] += weight[a - r] * weight[b - c] / whole**2 * image[a, b]
+    return out

@@ -39,12 +39,12 @@ def pulses(times_s, values, longest_gap_s, longest_step_s, reach_s, least_promin
     values, out = [float(v) for v in values], []
     for run in stretches(times_s, values, longest_gap_s):
         x, t = [values[k] for k in run], [times_s[k] for k in run]
-        levels = [x[0]] + [b for a, b in zip(x, x[1:]) if b != a]
+        levels = [x[0]] + [b for a, b in zip(x, x[1:], strict=False) if b != a]
         tops = [k for k in range(1, len(levels) - 1) if levels[k - 1] < levels[k] > levels[k + 1]]
         firsts = [0] + [k for k in range(1, len(x)) if x[k] != x[k - 1]] + [len(x)]
         peaks = [(firsts[top] + firsts[top + 1] - 1) // 2 for top in tops]
 
-        def valley(peak, step, bounds=()):
+        def valley(peak, step, bounds=(), x=x, t=t):
             side, k = [peak], peak
             while k not in bounds and 0 <= k + step < len(x) and x[k + step] <= x[peak]:
                 k += step
@@ -53,7 +53,7 @@ def pulses(times_s, values, longest_gap_s, longest_step_s, reach_s, least_promin
                 side.append(k)
             return next(j for j in side if x[j] == min(x[i] for i in side))  # the nearest of equals
 
-        def height(peak, sides):
+        def height(peak, sides, x=x):
             return x[peak] - max(x[j] for j in sides)
 
         peaks = [p for p in peaks if height(p, (valley(p, -1), valley(p, 1))) >= least_prominence]
@@ -63,7 +63,7 @@ def pulses(times_s, values, longest_gap_s, longest_step_s, reach_s, least_promin
             base = max(x[j] for j in sides)
             whole = not any(x[j] == base and j in (0, len(x) - 1) for j in sides)
             level, crossings = x[peak] - (x[peak] - base) / 2, []
-            for step, last in zip((-1, 1), sides):
+            for step, last in zip((-1, 1), sides, strict=True):
                 k = peak
                 while x[k] > level and k != last:
                     k += step

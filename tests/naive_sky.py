@@ -46,26 +46,16 @@ def structure_row(frame, elevation, block=4):
     stars = inside & (level <= 60000) & (peak > 3 * peak_scale * sigma) & (peak + level < 65000)
     for i, j in np.argwhere(stars):
         around = [peak[a, b] for a in (i - 1, i, i + 1) for b in (j - 1, j, j + 1) if (a, b) != (i, j)]
-        stars[i, j] = peak[i, j] > 2 * np.mean(around)
+        beside = [level[a, b] for a in (i - 1, i, i + 1) for b in (j - 1, j, j + 1) if (a, b) != (i, j)]
+        stars[i, j] = peak[i, j] > 2 * np.mean(around) and np.ptp(beside) < 0.7 * peak[i, j]
     coarse, coarse_inside = halved(logs, np.mean), halved(inside, np.min)
     values = np.sort(coarse[coarse_inside])
     n = len(values)
     deviation = coarse[coarse_inside] - logs[inside].mean()
 
-    gy, gx = np.full(coarse.shape, np.nan), np.full(coarse.shape, np.nan)
-    for i in range(1, len(coarse) - 1):
-        for j in range(1, len(coarse) - 1):
-            if all(coarse_inside[a, b] for a, b in ((i, j), (i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1))):
-                gx[i, j] = (coarse[i, j + 1] - coarse[i, j - 1]) / 2
-                gy[i, j] = (coarse[i + 1, j] - coarse[i - 1, j]) / 2
+    gx, gy = _gradient(coarse, coarse_inside)
     steep = np.sort(np.hypot(gx, gy)[~np.isnan(gx)])
-    xx, yy, xy = (np.nan_to_num(a) for a in (gx * gx, gy * gy, gx * gy))
-    anisotropy = energy = 0.0
-    for i, j in zip(*np.nonzero(coarse_inside), strict=True):
-        box = np.s_[max(i - 2, 0) : i + 3, max(j - 2, 0) : j + 3]
-        a, b, c = xx[box].sum(), yy[box].sum(), xy[box].sum()
-        anisotropy += np.sqrt((a - b) ** 2 + 4 * c * c)
-        energy += a + b
+    elongation_sky, elongation_local = _elongations(coarse, coarse_inside)
 
     def haar(grid, mask):
         whole = [
@@ -81,7 +71,6 @@ def structure_row(frame, elevation, block=4):
     rows, cols = np.nonzero(coarse_inside)
     plane = [np.sum((k - 15.5) * deviation) / np.sum((k - 15.5) ** 2) for k in (rows, cols)]
     low, high = inside & (height < 35), inside & (height > 55)
-    a, b, c = xx.sum(), yy.sum(), xy.sum()
     return {
         "pedestal": pedestal,
         "noise_ratio": ratio,
@@ -98,8 +87,8 @@ def structure_row(frame, elevation, block=4):
         "texture_8px": np.log10(max(haar(coarse, coarse_inside) - noise / 4, 0) + 1e-6),
         "texture_16px": np.log10(haar(quarter, quarter_inside) + 1e-6),
         "texture_32px": np.log10(haar(eighth, eighth_inside) + 1e-6),
-        "elongation_local": anisotropy / (energy + 1e-9),
-        "elongation_sky": np.sqrt((a - b) ** 2 + 4 * c * c) / (a + b + 1e-9),
+        "elongation_local": elongation_local,
+        "elongation_sky": elongation_sky,
         "point_sources": np.log10(1 + points.sum()),
         "point_strength": np.log10(1 + (peak / sigma)[points].mean()) if points.any() else 0.0,
         "stars": np.log10(1 + stars.sum()),
@@ -109,6 +98,85 @@ def structure_row(frame, elevation, block=4):
         "glare_area": np.mean(values > values[-1] - np.log10(2)),
         "horizon_ratio": logs[low].mean() - logs[high].mean() if low.any() and high.any() else 0.0,
         "asymmetry": 25 * np.hypot(*plane),
+        **_relief_row(relief_of(coarse, coarse_inside), coarse_inside, stars),
+    }
+
+
+def _gradient(grid, inside):
+    """Half the difference of the neighbours along columns and rows; NaN unless all four are inside."""
+    gy, gx = np.full(grid.shape, np.nan), np.full(grid.shape, np.nan)
+    for i in range(1, len(grid) - 1):
+        for j in range(1, len(grid[0]) - 1):
+            if all(inside[a, b] for a, b in ((i, j), (i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1))):
+                gx[i, j] = (grid[i, j + 1] - grid[i, j - 1]) / 2
+                gy[i, j] = (grid[i + 1, j] - grid[i - 1, j]) / 2
+    return gx, gy
+
+
+def _elongations(grid, inside):
+    """Anisotropy of the structure tensor over the whole sky, and in boxes of 5 x 5 cells."""
+    gx, gy = _gradient(grid, inside)
+    xx, yy, xy = (np.nan_to_num(a) for a in (gx * gx, gy * gy, gx * gy))
+    a, b, c = xx.sum(), yy.sum(), xy.sum()
+    sky = np.sqrt((a - b) ** 2 + 4 * c * c) / (a + b + 1e-9)
+    anisotropy = energy = 0.0
+    for i, j in zip(*np.nonzero(inside), strict=True):
+        box = np.s_[max(i - 2, 0) : i + 3, max(j - 2, 0) : j + 3]
+        a, b, c = xx[box].sum(), yy[box].sum(), xy[box].sum()
+        anisotropy += np.sqrt((a - b) ** 2 + 4 * c * c)
+        energy += a + b
+    return sky, anisotropy / (energy + 1e-9)
+
+
+def relief_of(logs, inside):
+    """Log brightness less its smooth background, by least squares on clipped values; 0 outside."""
+    rows, cols = np.nonzero(inside)
+    y, x = (rows - rows.mean()) / 12, (cols - cols.mean()) / 12
+    functions = np.stack([np.ones(len(x)), x, y, x**2, x * y, y**2, (x**2 + y**2) ** 2], axis=1)
+    values = logs[inside]
+
+    def fitted(to):
+        return functions @ np.linalg.lstsq(functions, to, rcond=None)[0]
+
+    fit = fitted(values)
+    limit = 1.2 * np.std(values - fit)
+    for _ in range(2):
+        fit = fitted(fit + np.clip(values - fit, -limit, limit))
+    relief = np.zeros(inside.shape)
+    relief[inside] = values - fit
+    return relief
+
+
+def _relief_row(relief, inside, stars):
+    values = relief[inside]
+    n = len(values)
+    ordered = np.sort(values)
+    sky, local = _elongations(relief, inside)
+    regions = [r for r in _groups(set(map(tuple, np.argwhere(relief > 0.05)))) if len(r) > 1]
+    largest = max(regions, key=len, default=())
+    above, below = relief > 0.04, (relief < -0.04) & inside
+
+    def through(cells):
+        blocks = cells.repeat(2, 0).repeat(2, 1)
+        every = inside.repeat(2, 0).repeat(2, 1)
+        expected = (stars & every).sum() * blocks.sum() / every.sum()
+        return np.log10(((stars & blocks).sum() + 2) / (expected + 2))
+
+    return {
+        "relief": np.log10(values.std() + 1e-4),
+        "relief_skew": np.mean(values**3) / (values.std() ** 3 + 1e-9),
+        "relief_p98": ordered[98 * n // 100],
+        "relief_p2": ordered[2 * n // 100],
+        "relief_bright": np.mean(values > 0.05),
+        "relief_strong": np.mean(values > 0.15),
+        "relief_dark": np.mean(values < -0.05),
+        "relief_elongation_sky": sky,
+        "relief_elongation_local": local,
+        "relief_regions": np.log10(1 + len(regions)),
+        "relief_largest": len(largest) / n,
+        "relief_largest_elongation": _elongation(largest) if regions else 0.0,
+        "stars_in_bright": through(above),
+        "stars_in_dark": through(below),
     }
 
 
@@ -178,6 +246,10 @@ def modulation_row(times_s, levels, pedestals, ratios, mask, centre, half=60.0, 
         1e-3 + np.sqrt(np.sum(np.abs(together[fast]) ** 2) * scale) / n_mask / (mean_level + offset)
     )
     row.update(_patches({k for k, c in cells.items() if c["pulsating"]}, n_mask))
+    counts = np.maximum(levels - pedestals[:, None, None], 0)
+    logs = np.where(inside, np.log10(counts + offset), 0)
+    row.update(_flow_row(times_s, logs, inside, near, centre + half, cadence))
+    row.update(beat_row(times_s, counts, ratios, inside, centre, min(30, half) + cadence / 2, block))
     if not some:
         return row
 
@@ -218,19 +290,90 @@ def modulation_row(times_s, levels, pedestals, ratios, mask, centre, half=60.0, 
     return row
 
 
-def _patches(chosen, n_mask):
-    """Connected sets of cells by repeated merging, two cells or more, and their numbers."""
+def _flow_row(times_s, logs, inside, near, end, cadence):
+    """Motion by brightness constancy: one for the whole sky, and one for each region of 5 x 5 cells."""
+    terms = {}  # region -> gradient along columns and rows, and rate of change
+    for g in range(len(times_s) - 2):
+        dt = times_s[g + 2] - times_s[g]
+        if not near[g] or times_s[g] + 2 * 0.99 * cadence > end or dt >= 3.5 * cadence:
+            continue
+        gx, gy = _gradient((logs[g] + logs[g + 2]) / 2, inside)
+        for i, j in np.argwhere(~np.isnan(gx)):
+            rate = (logs[g + 2][i, j] - logs[g][i, j]) / dt
+            terms.setdefault((i // 5, j // 5), []).append((gx[i, j], gy[i, j], rate))
+    regions = [np.array(term) for term in terms.values()]
+    if not regions:
+        return {}
+    every = np.concatenate(regions)
+    change = np.sum(every[:, 2] ** 2)
+
+    def motion(term):
+        found = np.linalg.lstsq(term[:, :2], -term[:, 2], rcond=None)[0]
+        return found, np.sum((term[:, :2] @ found) ** 2)
+
+    whole, explained = motion(every)
+    local = [motion(term) for term in regions]
+    return {
+        "change": np.log10(1e-4 + np.sqrt(change / len(every))),
+        "flow_explained": explained / change,
+        "flow_speed": np.log10(1e-3 + np.hypot(*whole)),
+        "flow_local_explained": sum(part for _, part in local) / change,
+        "flow_local_speed": np.log10(
+            1e-3
+            + sum(np.hypot(*u) * np.sum(t[:, 2] ** 2) for (u, _), t in zip(local, regions, strict=True))
+            / change
+        ),
+    }
+
+
+def beat_row(times_s, counts, ratios, inside, centre, reach, block=4):
+    """Cells that both rise and fall round a time, and where in the sky they are; counts above pedestal."""
+    near = np.abs(times_s - centre) <= reach
+    t, x = times_s[near], counts[near]
+    mean = x.mean(axis=0)
+    y = x / (mean + 100) - mean / (mean + 100)
+    y = y - np.median(y[:, inside], axis=1)[:, None, None]
+    beat = np.zeros(inside.shape)
+    for i, j in np.argwhere(inside):
+        series = y[:, i, j] - np.polyval(np.polyfit(t - centre, y[:, i, j], 1), t - centre)
+        steps = [series[b] - series[a] for a in range(len(t)) for b in range(a + 1, len(t))]
+        beat[i, j] = min(max(steps), -min(steps))
+    noise = ratios[near].mean() * np.sqrt((1.68 * mean + 380) / (4 * (block**2 - 1))) / (mean + 100)
+    sure = inside & (beat > 6 * noise)
+    beats = {limit: (sure & (beat > limit)).sum() / inside.sum() for limit in (0.04, 0.16)}
+    logs = np.log10(x + 100)
+    steep = np.mean([np.hypot(*_gradient(frame, inside)) for frame in logs], axis=0)
+    edge = ~np.isnan(steep)
+    size = np.log10(beat + 1e-3)
+    relief = relief_of(np.log10(mean + 100), inside)
+    return {
+        "beat_04": beats[0.04],
+        "beat_16": beats[0.16],
+        "beat_on_edges": np.corrcoef(size[edge], np.log10(steep[edge] + 1e-3))[0, 1],
+        "beat_on_bright": np.corrcoef(size[inside], relief[inside])[0, 1],
+    }
+
+
+def _groups(chosen):
+    """Connected sets of cells, by repeated merging."""
     groups = []
     for k in chosen:
         touching = [g for g in groups if any(abs(k[0] - a) + abs(k[1] - b) == 1 for a, b in g)]
         groups = [g for g in groups if g not in touching] + [{k}.union(*touching)]
-    whole = [np.array(sorted(g)) for g in groups if len(g) > 1]
-    elongations = []
-    for g in whole:
-        # Each cell is a unit square, hence the twelfth.
-        moments = np.cov(g.T, ddof=0) + np.eye(2) / 12
-        small, large = np.linalg.eigvalsh(moments)
-        elongations.append((large - small) / (large + small))
+    return groups
+
+
+def _elongation(group):
+    # Each cell is a unit square, hence the twelfth.
+    moments = np.cov(np.array(sorted(group)).T, ddof=0) + np.eye(2) / 12
+    small, large = np.linalg.eigvalsh(moments)
+    return (large - small) / (large + small)
+
+
+def _patches(chosen, n_mask):
+    """Connected sets of two cells or more, and their numbers."""
+    whole = [g for g in _groups(chosen) if len(g) > 1]
+    elongations = [_elongation(g) for g in whole]
     sizes = [len(g) for g in whole]
     return {
         "n_patches": np.log10(1 + len(whole)),

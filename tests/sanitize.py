@@ -79,6 +79,26 @@ def drive_features(rng, iterations):
     return n_tried, "stacks at odd times"
 
 
+def drive_events(rng, iterations):
+    """Patches in noise, at odd times and of odd sizes of frame."""
+    import numpy as np
+
+    from pulsaurora.pulsation.events import find_events
+
+    n_tried = max(6, iterations // 400)
+    for _ in range(n_tried):
+        side, n = int(rng.choice([128, 256])), int(rng.integers(0, 70))
+        images = rng.normal(3600, 40, (n, side, side)).astype(np.uint16)
+        for _ in range(3):
+            row, col = rng.integers(0, side - 40, 2)
+            lit = rng.random(n) < 0.5
+            images[lit, row : row + 40, col : col + 40] += np.uint16(300)
+        steps_ms = rng.choice([1, 2990, 3000, 3010, 6000, 90000], n)
+        times = np.datetime64("2014-03-10T23:50", "us") + np.cumsum(steps_ms) * np.timedelta64(1, "ms")
+        find_events(images, times, least_confidence=0.0)
+    return n_tried, "stacks with patches"
+
+
 def drive_steadying(rng, iterations):
     """Sequences of any length and number of classes, with rows that say nothing."""
     import numpy as np
@@ -115,6 +135,7 @@ DRIVERS = {
     "reading": (("_pgm",), drive_reading),
     "contrast": (("_clahe",), drive_contrast),
     "features": (("_cells", "_structure", "_modulation"), drive_features),
+    "events": (("_cells", "_structure", "_pulses"), drive_events),
     "steadying": (("_steady",), drive_steadying),
     "simulation": (("_simulate",), drive_simulation),
 }

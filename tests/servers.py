@@ -7,6 +7,7 @@ import contextlib
 import html
 import http.server
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -230,7 +231,8 @@ class FtpArchive:
     """An FTP server (pyftpdlib).
 
     `faults` maps a file's name to what goes wrong with its next transfers: `empty`, `drop` half way,
-    `refuse` (550), `busy` (421).
+    `refuse` (550), `busy` (421), `stall` (nothing comes); with `unlisted` the next
+    listing says that it is empty.
     """
 
     def __init__(self, root, with_mlsd=True, with_rest=True, most=256):
@@ -238,6 +240,7 @@ class FtpArchive:
             # It is built on two modules that Python 3.11 announces the end of.
             warnings.filterwarnings("ignore", "The async(ore|hat) module", DeprecationWarning)
             from pyftpdlib.authorizers import DummyAuthorizer
+            from pyftpdlib.filesystems import AbstractedFS
             from pyftpdlib.handlers import DTPHandler, FTPHandler
             from pyftpdlib.servers import FTPServer
 
@@ -254,8 +257,18 @@ class FtpArchive:
                     time.sleep(archive.pause_s)
                 return super().send(data)
 
+        class Folder(AbstractedFS):
+            def format_mlsx(self, basedir, listing, perms, facts, ignore_err=True):
+                for line in super().format_mlsx(basedir, listing, perms, facts, ignore_err):
+                    name = line.rstrip().rpartition(b" ")[2].decode()
+                    if "unlisted" in archive.faults.get(name, ()):
+                        archive.faults[name].remove("unlisted")
+                        line = re.sub(rb"size=\d+", b"size=0", line)
+                    yield line
+
         class Handler(FTPHandler):
             dtp_handler = Transfer
+            abstracted_fs = Folder
 
             def log_transfer(self, cmd, filename, receive, completed, elapsed, bytes):
                 name = Path(filename).name
@@ -298,6 +311,9 @@ class FtpArchive:
                 if fault == "busy":
                     self.respond("421 Too many connections.")
                     self.close_when_done()
+                    return None
+                if fault == "stall":
+                    self.respond("150 File status okay. About to open data connection.")
                     return None
                 if fault in ("empty", "drop"):
                     body = b"" if fault == "empty" else Path(path).read_bytes()
@@ -387,3 +403,46 @@ class RsyncArchive:
     def close(self):
         self._process.kill()
         self._process.wait()
+
+
+class FaultyLine:
+    """A line to one of the servers that fails once: it stands still or breaks after so many bytes of answer.
+
+    `base` is the server's address through it.
+    """
+
+    def __init__(self, base, fault, after_bytes):
+        scheme, rest = base.split("://")
+        host, slash, path = rest.partition("/")
+        self._port = int(host.rpartition(":")[2])
+        self.fault, self._after = fault, after_bytes
+        self._leaving = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.base = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}{slash}{path}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._port))
+                threading.Thread(target=self._carry, args=(near, far, False), daemon=True).start()
+                threading.Thread(target=self._carry, args=(far, near, True), daemon=True).start()
+
+    def _carry(self, source, target, is_answer):
+        n_bytes = 0
+        with source, target, contextlib.suppress(OSError):
+            while piece := source.recv(1 << 13):
+                n_bytes += len(piece)
+                if is_answer and self.fault and n_bytes > self._after:
+                    fault, self.fault = self.fault, None
+                    if fault == "stall":
+                        self._leaving.wait(20)
+                    break
+                target.sendall(piece)
+            for end in (source, target):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self._leaving.set()
+        self._listener.close()

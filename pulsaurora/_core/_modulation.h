@@ -3,6 +3,12 @@
 #ifndef PULSAURORA_MODULATION_H
 #define PULSAURORA_MODULATION_H
 
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "_numeric.h"
+
 /* Add (sign = +1) or take away (sign = -1) one frame's deviation from the reference level. */
 static void pulsaurora_deviation(const float *restrict frame, const float *restrict reference, float sign,
                                  float *restrict out, int n)
@@ -61,18 +67,6 @@ static void pulsaurora_track_peak(const float *restrict power, float k, float *r
     }
 }
 
-static float pulsaurora_weighted_sum(const float *restrict power, const float *restrict weight, int n)
-{
-    float lanes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    float total = 0;
-    int c = 0;
-    for (; c + 8 <= n; c += 8)
-        for (int l = 0; l < 8; l++) lanes[l] += power[c + l] * weight[c + l];
-    for (; c < n; c++) total += power[c] * weight[c];
-    for (int l = 0; l < 8; l++) total += lanes[l];
-    return total;
-}
-
 /* Re and Im of the sum of u conj(v) over cells, u and v already scaled. */
 static void pulsaurora_cross(const float *restrict ur, const float *restrict ui, const float *restrict vr,
                              const float *restrict vi, const float *restrict gu, const float *restrict gv,
@@ -129,6 +123,133 @@ static void pulsaurora_moments(const float *restrict frame, const float *restric
         crossings[c] += first * (sign != above[c] ? 1.0f : 0.0f);
         above[c] = sign;
     }
+}
+
+/* Brightness constancy between two frames of log brightness, in regions of 5 x 5 cells (the last ones cut): sums
+ * gx gx, gy gy, gx gy, gx gt, gy gt, gt gt of each region, one kind after the other. edge is 1
+ * where a cell and its four neighbours are inside and 0 elsewhere; columns holds 6 * n_cols floats. */
+static void pulsaurora_local_flow(const float *restrict one, const float *restrict two, const float *restrict edge,
+                                  int n_rows, int n_cols, float inverse_dt, float *restrict columns,
+                                  float *restrict sums)
+{
+    /* The last three columns are empty. */
+    int n_across = (n_cols + 1) / 5, n_regions = n_across * ((n_rows + 4) / 5);
+    for (int i0 = 0; i0 < n_rows; i0 += 5) {
+        memset(columns, 0, 6 * n_cols * sizeof(float));
+        for (int i = i0 > 1 ? i0 : 1; i < i0 + 5 && i < n_rows - 1; i++) {
+            const float *restrict p = one + i * n_cols, *restrict q = two + i * n_cols;
+            const float *restrict e = edge + i * n_cols;
+            float *restrict xx = columns, *restrict yy = xx + n_cols, *restrict xy = yy + n_cols;
+            float *restrict xt = xy + n_cols, *restrict yt = xt + n_cols, *restrict tt = yt + n_cols;
+            for (int j = 1; j < n_cols - 1; j++) {
+                float gx = 0.25f * e[j] * (p[j + 1] - p[j - 1] + q[j + 1] - q[j - 1]);
+                float gy = 0.25f * e[j]
+                           * (p[j + n_cols] - p[j - n_cols] + q[j + n_cols] - q[j - n_cols]);
+                float gt = e[j] * (q[j] - p[j]) * inverse_dt;
+                xx[j] += gx * gx;
+                yy[j] += gy * gy;
+                xy[j] += gx * gy;
+                xt[j] += gx * gt;
+                yt[j] += gy * gt;
+                tt[j] += gt * gt;
+            }
+        }
+        for (int k = 0; k < 6; k++)
+            for (int r = 0; r < n_across; r++) {
+                float total = 0.0f;
+                for (int j = 5 * r; j < 5 * r + 5 && j < n_cols; j++) total += columns[k * n_cols + j];
+                sums[k * n_regions + i0 / 5 * n_across + r] = total;
+            }
+    }
+}
+
+/* Counts above the pedestal of the cells inside, closed up. */
+static void pulsaurora_light(const float *restrict frame, const int32_t *restrict place, float pedestal,
+                             float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) {
+        float v = frame[place[c]] - pedestal;
+        out[c] = v > 0.0f ? v : 0.0f;
+    }
+}
+
+/* log10 of counts (or anything positive) with an offset added. */
+static void pulsaurora_log_light(const float *restrict light, float offset, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) out[c] = pulsaurora_log10f(light[c] + offset);
+}
+
+/* Size of the gradient, 0 where edge is. */
+static void pulsaurora_steepness(const float *restrict field, const float *restrict edge, float *restrict out,
+                                 int n_rows, int n_cols)
+{
+    memset(out, 0, n_rows * n_cols * sizeof(float));
+    for (int c = n_cols; c < (n_rows - 1) * n_cols; c++) {
+        float gx = 0.5f * (field[c + 1] - field[c - 1]);
+        float gy = 0.5f * (field[c + n_cols] - field[c - n_cols]);
+        out[c] = edge[c] * sqrtf(gx * gx + gy * gy);
+    }
+}
+
+static void pulsaurora_add(const float *restrict values, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) out[c] += values[c];
+}
+
+/* Brightness relative to each cell's own, less 1, and its common part over all cells: the middle of the interval
+ * that five halvings of mean +- one standard deviation, between which a median always lies, leave round the median. */
+static float pulsaurora_common_mode(const float *restrict light, const float *restrict mean,
+                                    const float *restrict inverse, float *restrict y, int n)
+{
+    float sums[32] = {0}, total = 0.0f, middle, step;
+    int c = 0;
+    for (; c < n; c++) y[c] = (light[c] - mean[c]) * inverse[c];
+    for (c = 0; c + 32 <= n; c += 32)
+        for (int l = 0; l < 32; l++) sums[l] += y[c + l];
+    for (int l = 0; c + l < n; l++) sums[l] += y[c + l];
+    for (int l = 0; l < 32; l++) total += sums[l];
+    middle = total / (float)n;
+    step = pulsaurora_weighted_sum(y, y, n) / (float)n - middle * middle;
+    step = step > 0.0f ? sqrtf(step) : 0.0f;
+    for (int halving = 0; halving < 5; halving++) {
+        int above = 0;
+        for (c = 0; c < n; c++) above += y[c] > middle;
+        step *= 0.5f;
+        middle += 2 * above > n ? step : -step;
+    }
+    return middle;
+}
+
+/* Greatest rise and fall of each cell so far, the common part and the cell's own line taken off. */
+static void pulsaurora_swing(const float *restrict light, const float *restrict mean, const float *restrict inverse,
+                             const float *restrict slope, float tau, float common, float *restrict lowest,
+                             float *restrict highest, float *restrict rise, float *restrict fall, int n)
+{
+    for (int c = 0; c < n; c++) {
+        float y = (light[c] - mean[c]) * inverse[c] - common - tau * slope[c];
+        float up = y - lowest[c], down = highest[c] - y;
+        rise[c] = up > rise[c] ? up : rise[c];
+        fall[c] = down > fall[c] ? down : fall[c];
+        lowest[c] = y < lowest[c] ? y : lowest[c];
+        highest[c] = y > highest[c] ? y : highest[c];
+    }
+}
+
+/* The smaller of rise and fall, in place of rise, and how many cells exceed two limits and six sigma of noise. */
+static void pulsaurora_beats(const float *restrict mean, const float *restrict inverse, const float *restrict fall,
+                             float gain, float read_variance, float six_sigma, float weak, float strong,
+                             float *restrict rise, int *n_weak, int *n_strong, int n)
+{
+    int a = 0, b = 0;
+    for (int c = 0; c < n; c++) {
+        float beat = rise[c] < fall[c] ? rise[c] : fall[c];
+        float noise = six_sigma * sqrtf(gain * mean[c] + read_variance) * inverse[c];
+        a += (beat > noise) & (beat > weak);
+        b += (beat > noise) & (beat > strong);
+        rise[c] = beat;
+    }
+    *n_weak = a;
+    *n_strong = b;
 }
 
 #endif

@@ -15,6 +15,27 @@ from libc.string cimport memset, memcpy
 cdef extern from "_numeric.h" nogil:
     float pulsaurora_log10f(float x)
     float pulsaurora_select(float *values, int n, int k)
+    float pulsaurora_weighted_sum(const float *values, const float *weight, int n)
+
+cdef extern from "_modulation.h" nogil:
+    void pulsaurora_local_flow(const float *one, const float *two, const float *edge, int n_rows, int n_cols,
+                               float inverse_dt, float *columns, float *sums)
+    void pulsaurora_light(const float *frame, const int32_t *place, float pedestal, float *out, int n)
+    void pulsaurora_log_light(const float *light, float offset, float *out, int n)
+    void pulsaurora_steepness(const float *field, const float *edge, float *out, int n_rows, int n_cols)
+    void pulsaurora_add(const float *values, float *out, int n)
+    float pulsaurora_common_mode(const float *light, const float *mean, const float *inverse, float *y, int n)
+    void pulsaurora_beats(const float *mean, const float *inverse, const float *fall, float gain, float read_variance,
+                          float six_sigma, float weak, float strong, float *rise, int *n_weak, int *n_strong, int n)
+    void pulsaurora_swing(const float *light, const float *mean, const float *inverse, const float *slope, float tau,
+                          float common, float *lowest, float *highest, float *rise, float *fall, int n)
+
+cdef extern from "_relief.h" nogil:
+    void pulsaurora_relief(const float *basis, float *values, float *clipped, int n)
+
+cdef extern from "_regions.h" nogil:
+    int pulsaurora_region(const float *inside, int n_rows, int n_cols, int start, int32_t *stack, uint8_t *seen,
+                          double *elongation)
 
 cdef extern from "_modulation.h" nogil:
     void pulsaurora_deviation(const float *frame, const float *reference, float sign, float *out, int n)
@@ -26,7 +47,6 @@ cdef extern from "_modulation.h" nogil:
                           const float *i2, float cp, float sp, const float *a, const float *b, float wr, float wi,
                           float vr, float vi, float *xr, float *xi, float *power, int n)
     void pulsaurora_track_peak(const float *power, float k, float *band, float *peak, float *peak_k, int n)
-    float pulsaurora_weighted_sum(const float *power, const float *weight, int n)
     void pulsaurora_cross(const float *ur, const float *ui, const float *vr, const float *vi, const float *gu,
                           const float *gv, float *re, float *im, int n)
     void pulsaurora_cross_each(const float *ur, const float *ui, const float *vr, const float *vi, const float *gu,
@@ -47,19 +67,31 @@ cdef enum:
     N_PATCHES, PATCH_SIZE, PATCH_LARGEST, PATCH_ELONGATION, ISOLATED, LOW_FRACTION, CONCENTRATION
     TREND, TREND_P90, SLOW_AMPLITUDE_P90, SKY_AMPLITUDE
     FLOW_EXPLAINED, FLOW_SPEED, CHANGE
+    FLOW_LOCAL_EXPLAINED, FLOW_LOCAL_SPEED
+    BEAT_04, BEAT_16, BEAT_ON_EDGES, BEAT_ON_BRIGHT
     N_COLUMNS
 
 N_MODULATION = N_COLUMNS
 
 cdef enum:
-    N_CELL_ARRAYS = 22  # scratch arrays of one float a cell, beside the spectra
+    N_CELL_ARRAYS = 24  # scratch arrays of one float a cell, beside the spectra
+    N_BEAT_ARRAYS = 9
     LAG = 2             # frames between which motion is measured: long enough to move, short enough to follow
-    N_FLOW = 7
 
 
 def scratch_size(int n_cells, int n_frequencies):
     """Floats of scratch that fill_modulation needs."""
-    return n_cells * (2 * (n_frequencies + 2) + 3 * (n_frequencies + 1) + N_CELL_ARRAYS)
+    return n_cells * (2 * (n_frequencies + 2) + 2 * (n_frequencies + 1) + max(n_frequencies + 1, N_BEAT_ARRAYS) + N_CELL_ARRAYS)
+
+
+def flow_size(int n_rows, int n_cols):
+    """Numbers a frame that fill_modulation keeps of motion: six sums a region, and the cells they are over."""
+    return 6 * flow_regions(n_rows, n_cols) + 1
+
+
+cdef int flow_regions(int n_rows, int n_cols) noexcept nogil:
+    # The last three columns are empty.
+    return (n_rows + 4) // 5 * ((n_cols + 1) // 5)
 
 
 cdef void add_frame(const float *frame, const float *reference, float sign, double tau, const double *phases,
@@ -84,70 +116,52 @@ cdef void fill_phases(double tau, double period, int n_sums, double *phases) noe
         re = t
 
 
-cdef void fill_flow(const float *one, const float *two, const uint8_t *mask, int n_rows, int n_cols, double dt,
-                    double *sums) noexcept nogil:
-    """Sums of the brightness-constancy equation between two log-brightness frames dt seconds apart."""
-    cdef int i, j, k
-    cdef double gx, gy, gt
-    for k in range(N_FLOW):
-        sums[k] = 0
-    for i in range(1, n_rows - 1):
-        for j in range(1, n_cols - 1):
-            k = i * n_cols + j
-            if mask[k] and mask[k - 1] and mask[k + 1] and mask[k - n_cols] and mask[k + n_cols]:
-                gx = 0.25 * (one[k + 1] - one[k - 1] + two[k + 1] - two[k - 1])
-                gy = 0.25 * (one[k + n_cols] - one[k - n_cols] + two[k + n_cols] - two[k - n_cols])
-                gt = (two[k] - one[k]) / dt
-                sums[0] += gx * gx
-                sums[1] += gy * gy
-                sums[2] += gx * gy
-                sums[3] += gx * gt
-                sums[4] += gy * gt
-                sums[5] += gt * gt
-                sums[6] += 1
+cdef bint solve_flow(double xx, double yy, double xy, double xt, double yt, double *u, double *v) noexcept nogil:
+    """The motion, in cells a second, that explains most of the change; False where none can be told."""
+    cdef double determinant = xx * yy - xy * xy
+    if determinant <= 1e-6 * xx * yy + 1e-30:
+        return False
+    u[0] = (-xt * yy + yt * xy) / determinant
+    v[0] = (-yt * xx + xt * xy) / determinant
+    return True
+
+
+cdef void describe_flow(const float *sums, int n_regions, float *out) noexcept nogil:
+    """One motion for the whole sky, and one for each region."""
+    cdef double[6] sky
+    cdef double u, v, explained = 0, speed = 0
+    cdef int k, r
+    for k in range(6):
+        sky[k] = 0
+        for r in range(n_regions):
+            sky[k] += sums[k * n_regions + r]
+    if sums[6 * n_regions] <= 0:
+        return
+    out[CHANGE] = log10(1e-4 + sqrt(sky[5] / sums[6 * n_regions]))
+    if solve_flow(sky[0], sky[1], sky[2], sky[3], sky[4], &u, &v):
+        out[FLOW_SPEED] = log10(1e-3 + sqrt(u * u + v * v))
+        out[FLOW_EXPLAINED] = -(u * sky[3] + v * sky[4]) / sky[5] if sky[5] > 0 else 0
+    if sky[5] <= 0:
+        return
+    for r in range(n_regions):
+        if solve_flow(sums[r], sums[n_regions + r], sums[2 * n_regions + r], sums[3 * n_regions + r],
+                      sums[4 * n_regions + r], &u, &v):
+            explained -= u * sums[3 * n_regions + r] + v * sums[4 * n_regions + r]
+            speed += sqrt(u * u + v * v) * sums[5 * n_regions + r]
+    out[FLOW_LOCAL_EXPLAINED] = explained / sky[5]
+    out[FLOW_LOCAL_SPEED] = log10(1e-3 + speed / sky[5])
 
 
 cdef int label_patches(const float *inside, int n_rows, int n_cols, int32_t *stack, uint8_t *seen, int n_mask,
                        float *out) noexcept nogil:
     """Count patches of touching cells (four neighbours) of two cells or more, and describe them."""
-    cdef int n = n_rows * n_cols, k, c, i, j, depth, size, n_patches = 0, n_inside = 0, n_alone = 0, largest = 0
-    cdef double si, sj, sii, sjj, sij, covariance, spread, elongation = 0, weight = 0
+    cdef int n = n_rows * n_cols, k, size, n_patches = 0, n_inside = 0, n_alone = 0, largest = 0
+    cdef double shape, elongation = 0, weight = 0
     memset(seen, 0, n)
     for k in range(n):
         if inside[k] == 0 or seen[k]:
             continue
-        depth = 1
-        stack[0] = k
-        seen[k] = 1
-        size = 0
-        si = sj = sii = sjj = sij = 0
-        while depth:
-            depth -= 1
-            c = stack[depth]
-            i = c // n_cols
-            j = c % n_cols
-            size += 1
-            si += i
-            sj += j
-            sii += i * i
-            sjj += j * j
-            sij += i * j
-            if i > 0 and inside[c - n_cols] != 0 and not seen[c - n_cols]:
-                seen[c - n_cols] = 1
-                stack[depth] = c - n_cols
-                depth += 1
-            if i < n_rows - 1 and inside[c + n_cols] != 0 and not seen[c + n_cols]:
-                seen[c + n_cols] = 1
-                stack[depth] = c + n_cols
-                depth += 1
-            if j > 0 and inside[c - 1] != 0 and not seen[c - 1]:
-                seen[c - 1] = 1
-                stack[depth] = c - 1
-                depth += 1
-            if j < n_cols - 1 and inside[c + 1] != 0 and not seen[c + 1]:
-                seen[c + 1] = 1
-                stack[depth] = c + 1
-                depth += 1
+        size = pulsaurora_region(inside, n_rows, n_cols, k, stack, seen, &shape)
         n_inside += size
         if size < 2:
             n_alone += 1
@@ -155,11 +169,7 @@ cdef int label_patches(const float *inside, int n_rows, int n_cols, int32_t *sta
         n_patches += 1
         if size > largest:
             largest = size
-        sii = sii / size - (si / size) * (si / size) + 1.0 / 12
-        sjj = sjj / size - (sj / size) * (sj / size) + 1.0 / 12
-        covariance = sij / size - (si / size) * (sj / size)
-        spread = sqrt((sii - sjj) * (sii - sjj) + 4 * covariance * covariance)
-        elongation += size * spread / (sii + sjj)
+        elongation += size * shape
         weight += size
     out[N_PATCHES] = log10(1.0 + n_patches)
     out[PATCH_SIZE] = <float>weight / n_patches / n_mask if n_patches else 0
@@ -169,58 +179,172 @@ cdef int label_patches(const float *inside, int n_rows, int n_cols, int32_t *sta
     return n_patches
 
 
+cdef double correlation(const float *x, const float *y, int n) noexcept nogil:
+    """Of two columns; 0 where either does not vary."""
+    cdef double sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0, product
+    cdef int c
+    for c in range(n):
+        sx += x[c]
+        sy += y[c]
+        sxx += <double>x[c] * x[c]
+        syy += <double>y[c] * y[c]
+        sxy += <double>x[c] * y[c]
+    if n < 3:
+        return 0
+    sxx -= sx * sx / n
+    syy -= sy * sy / n
+    product = sxx * syy
+    if sxx <= 1e-6 * n or syy <= 1e-10 * n or product <= 0:
+        return 0
+    return (sxy - sx * sy / n) / sqrt(product)
+
+
+cdef void describe_beats(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double[::1] times_s,
+                         const float[:, ::1] light, const float[:, ::1] steep, const float[:, ::1] structure,
+                         const float[:, ::1] background, const int32_t *place,
+                         const float *edge, int n_mask, int m, double gain, double read_variance, int n_pixels,
+                         double offset, float *common, float *extra, float *out) noexcept nogil:
+    """How far each cell both rises and falls in frames low .. high - 1, and where in the sky it does."""
+    cdef:
+        Py_ssize_t g
+        int n = high - low, c, q = 0, n_weak = 0, n_strong = 0
+        float *mean = extra
+        float *inverse = extra + m
+        float *slope = extra + 2 * m
+        float *lowest = extra + 3 * m
+        float *highest = extra + 4 * m
+        float *rise = extra + 5 * m
+        float *fall = extra + 6 * m
+        float *y = extra + 7 * m
+        float *steepness = extra + 8 * m
+        float common_log
+        double tau, sum_t = 0, sum_tt = 0, ratio = 0, common_slope = 0
+    if n < 5 or n_mask == 0:
+        return
+    memset(mean, 0, m * sizeof(float))
+    memset(slope, 0, m * sizeof(float))
+    memset(steepness, 0, m * sizeof(float))
+    for g in range(low, high):
+        tau = times_s[g] - times_s[f]
+        sum_t += tau
+        sum_tt += tau * tau
+        ratio += structure[g, 1]
+        pulsaurora_add(&light[g, 0], mean, n_mask)
+        pulsaurora_add(&steep[g, 0], steepness, m)
+    sum_t /= n
+    sum_tt -= n * sum_t * sum_t
+    ratio /= n
+    if sum_tt <= 0:
+        return
+    for c in range(n_mask):
+        mean[c] = mean[c] / n
+        inverse[c] = <float>(1 / (mean[c] + offset))
+    for g in range(low, high):
+        common[g - low] = pulsaurora_common_mode(&light[g, 0], mean, inverse, y, n_mask)
+        tau = times_s[g] - times_s[f] - sum_t
+        pulsaurora_add_scaled(y, <float>(tau / sum_tt), slope, n_mask)
+        common_slope += tau / sum_tt * common[g - low]
+    for c in range(n_mask):
+        slope[c] -= <float>common_slope
+    memset(rise, 0, 2 * m * sizeof(float))
+    for c in range(n_mask):
+        lowest[c] = 1e30
+        highest[c] = -1e30
+    for g in range(low, high):
+        pulsaurora_swing(&light[g, 0], mean, inverse, slope, <float>(times_s[g] - times_s[f] - sum_t), common[g - low],
+                         lowest, highest, rise, fall, n_mask)
+    pulsaurora_beats(mean, inverse, fall, <float>gain, <float>read_variance, <float>(6 * ratio / sqrt(n_pixels)),
+                     <float>0.04, <float>0.16, rise, &n_weak, &n_strong, n_mask)
+    out[BEAT_04] = <float>n_weak / n_mask
+    out[BEAT_16] = <float>n_strong / n_mask
+    pulsaurora_log_light(rise, <float>1e-3, fall, n_mask)
+    for c in range(n_mask):
+        if edge[place[c]] != 0:
+            y[q] = steepness[place[c]] / n
+            highest[q] = fall[c]
+            q += 1
+    pulsaurora_log_light(y, <float>1e-3, lowest, q)
+    out[BEAT_ON_EDGES] = correlation(highest, lowest, q)
+    pulsaurora_log_light(mean, <float>offset, y, n_mask)
+    # A number near all of them taken off first leaves more digits to the rest.
+    common_log = y[0]
+    for c in range(n_mask):
+        y[c] -= common_log
+    pulsaurora_relief(&background[0, 0], y, rise, n_mask)
+    out[BEAT_ON_BRIGHT] = correlation(fall, y, n_mask)
+
+
 def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const float[:, ::1] structure,
                     const uint8_t[::1] mask, int n_rows, int n_cols,
                     Py_ssize_t first, Py_ssize_t last,
                     double half_window_s, double cadence_s, double anchor_s,
                     const int32_t[::1] band_of, double gain, double read_variance, int n_pixels,
                     double offset, double snr_threshold, double amplitude_threshold,
-                    float[:, ::1] log_cells, double[:, ::1] phases, double[:, ::1] flow,
+                    double beat_half_s, const float[:, ::1] background,
+                    float[:, ::1] log_cells, float[:, ::1] light, float[:, ::1] steep, float[::1] common,
+                    double[:, ::1] phases, float[:, ::1] flow, float[::1] motion, int32_t[::1] place,
                     float[::1] scratch, int32_t[::1] stack, uint8_t[::1] seen, float[:, ::1] out):
     """Fill one row of modulation numbers for each of frames first .. last - 1.
 
     times_s (n,) ascending seconds; cells (n, n_rows * n_cols) counts, zero outside the mask (mask: 1
     inside, 2 inside and low in the sky, 0 outside, and 0 in at least the last three columns);
     structure (n, >= 2): pedestal and noise ratio first; band_of (n_frequencies + 1,): the band of each multiple of
-    the lowest frequency, 0 slow to 3 fast (index 0 unused). log_cells (n, cells), phases
-    (n, 2 * (n_frequencies + 2)), flow (n, 7), scratch, stack and seen (cells,) are scratch.
+    the lowest frequency, 0 slow to 3 fast (index 0 unused). beat_half_s is half the time in which beats are
+    looked for; background (7, cells inside) as in _structure. log_cells, light and steep (n, cells), common (n,),
+    place (cells,), phases
+    (n, 2 * (n_frequencies + 2)), flow (n, flow_size), motion (flow_size,), scratch (scratch_size,), stack and
+    seen (cells,) are scratch.
     out is (last - first, N_MODULATION) float32.
     """
     cdef:
         Py_ssize_t n = times_s.shape[0], f, low = 0, high = 0, g, new_low, new_high
         int m = n_rows * n_cols, k, c, n_frequencies = band_of.shape[0] - 1, n_sums = n_frequencies + 2
-        int n_mask = 0, n_low_mask = 0, first_fast = n_frequencies + 1
+        int n_mask = 0, n_low_mask = 0, n_edge = 0, first_fast = n_frequencies + 1
+        int n_regions = flow_regions(n_rows, n_cols)
         float *re = &scratch[0]
         float *im = re + n_sums * m
         float *xr = im + n_sums * m
         float *xi = xr + (n_frequencies + 1) * m
         float *power = xi + (n_frequencies + 1) * m
-        float *extra = power + (n_frequencies + 1) * m
+        float *extra = power + max(n_frequencies + 1, N_BEAT_ARRAYS) * m
+        float *edge = extra + 22 * m
         double anchor = -1, tau0 = 0, block, half = half_window_s + 0.5 * cadence_s, dt
+        double beat_half = min(beat_half_s, half_window_s) + 0.5 * cadence_s
+        Py_ssize_t beat_low, beat_high
     if n == 0 or m == 0 or last <= first:
         return
     with nogil:
         for c in range(m):
             if mask[c]:
+                place[n_mask] = c
                 n_mask += 1
                 if mask[c] == 2:
                     n_low_mask += 1
         for k in range(n_frequencies, 0, -1):
             if band_of[k] > 0:
                 first_fast = k
+        # Where gradients can be told: cells whose four neighbours are inside too.
+        for k in range(m):
+            edge[k] = 0
+            if n_cols <= k < m - n_cols and 0 < k % n_cols < n_cols - 1:
+                if mask[k] and mask[k - 1] and mask[k + 1] and mask[k - n_cols] and mask[k + n_cols]:
+                    edge[k] = 1
+            n_edge += edge[k] > 0
         for f in range(n):
-            for c in range(m):
-                if mask[c]:
-                    log_cells[f, c] = pulsaurora_log10f(<float>max(cells[f, c] - structure[f, 0], 0.0) + <float>offset)
-                else:
-                    log_cells[f, c] = 0
+            pulsaurora_light(&cells[f, 0], &place[0], structure[f, 0], &light[f, 0], n_mask)
+            pulsaurora_log_light(&light[f, 0], <float>offset, power, n_mask)
+            memset(&log_cells[f, 0], 0, m * sizeof(float))
+            for c in range(n_mask):
+                log_cells[f, place[c]] = power[c]
+            pulsaurora_steepness(&log_cells[f, 0], edge, &steep[f, 0], n_rows, n_cols)
         for f in range(n):
-            for k in range(N_FLOW):
-                flow[f, k] = 0
+            memset(&flow[f, 0], 0, (6 * n_regions + 1) * sizeof(float))
             if f + LAG < n:
                 dt = times_s[f + LAG] - times_s[f]
                 if dt > 0 and dt < (LAG + 1.5) * cadence_s:
-                    fill_flow(&log_cells[f, 0], &log_cells[f + LAG, 0], &mask[0], n_rows, n_cols, dt, &flow[f, 0])
+                    pulsaurora_local_flow(&log_cells[f, 0], &log_cells[f + LAG, 0], edge, n_rows, n_cols,
+                                          <float>(1 / dt), power, &flow[f, 0])
+                    flow[f, 6 * n_regions] = n_edge
 
         for f in range(first, last):
             new_low = low
@@ -254,7 +378,17 @@ def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const 
             one_window(f, low, high, times_s, cells, structure, &mask[0], n_rows, n_cols, n_mask, n_low_mask,
                        half_window_s, cadence_s, tau0, &band_of[0], n_frequencies, first_fast,
                        gain, read_variance, n_pixels, offset, snr_threshold, amplitude_threshold,
-                       phases, flow, re, im, xr, xi, power, extra, &stack[0], &seen[0], &out[f - first, 0])
+                       phases, flow, motion, re, im, xr, xi, power, extra, &stack[0], &seen[0], &out[f - first, 0])
+            beat_low = low
+            while times_s[beat_low] < times_s[f] - beat_half:
+                beat_low += 1
+            beat_high = f + 1
+            while beat_high < high and times_s[beat_high] <= times_s[f] + beat_half:
+                beat_high += 1
+            # The spectra are done with: their room serves.
+            describe_beats(f, beat_low, beat_high, times_s, light, steep, structure, background, &place[0], edge,
+                           n_mask, m, gain, read_variance, n_pixels, offset, &common[0], power,
+                           &out[f - first, 0])
 
 
 cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double[::1] times_s,
@@ -263,7 +397,7 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
                      double half_window_s, double cadence_s, double tau0, const int32_t *band_of,
                      int n_frequencies, int first_fast, double gain, double read_variance, int n_pixels,
                      double offset, double snr_threshold, double amplitude_threshold,
-                     double[:, ::1] phases, double[:, ::1] flow,
+                     double[:, ::1] phases, float[:, ::1] flow, float[::1] motion,
                      float *re, float *im, float *xr, float *xi, float *power, float *extra,
                      int32_t *stack, uint8_t *seen, float *out) noexcept nogil:
     cdef:
@@ -297,7 +431,7 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
         double[4] bands
         double[64] spectrum
         double flatness, arithmetic, log_k, log_k2, prominence, period, x, mean_level = 0, sky, trend
-        double s0, s1, s2, s3, s4, s5, s6, determinant2, u, v
+        int n_regions = flow_regions(n_rows, n_cols)
         double ar, ai, br, bi
         float r3 = 0, i3 = 0, r4 = 0, i4 = 0
         double scale, nominal = 2 * half_window_s / cadence_s
@@ -424,25 +558,12 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
         sky += ar * ar + ai * ai
     out[SKY_AMPLITUDE] = log10(1e-3 + sqrt(sky * scale) / n_mask / (mean_level + offset))
 
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = 0
+    memset(&motion[0], 0, (6 * n_regions + 1) * sizeof(float))
     for g in range(low, high):
         if times_s[g] + LAG * cadence_s * 0.99 > times_s[f] + half_window_s:
             break
-        s0 += flow[g, 0]
-        s1 += flow[g, 1]
-        s2 += flow[g, 2]
-        s3 += flow[g, 3]
-        s4 += flow[g, 4]
-        s5 += flow[g, 5]
-        s6 += flow[g, 6]
-    determinant2 = s0 * s1 - s2 * s2
-    if s6 > 0:
-        out[CHANGE] = log10(1e-4 + sqrt(s5 / s6))
-        if determinant2 > 1e-6 * s0 * s1:
-            u = (-s3 * s1 + s4 * s2) / determinant2
-            v = (-s4 * s0 + s3 * s2) / determinant2
-            out[FLOW_SPEED] = log10(1e-3 + sqrt(u * u + v * v))
-            out[FLOW_EXPLAINED] = -(u * s3 + v * s4) / s5 if s5 > 0 else 0
+        pulsaurora_add(&flow[g, 0], &motion[0], 6 * n_regions + 1)
+    describe_flow(&motion[0], n_regions, out)
 
     label_patches(pulsating, n_rows, n_cols, stack, seen, n_mask, out)
     if n_modulated == 0:

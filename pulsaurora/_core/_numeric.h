@@ -46,4 +46,18 @@ static inline float pulsaurora_select(float *values, int n, int k)
     return values[k];
 }
 
+/* Sum of values times weights, in 32 partial sums: a plain inner loop, which compilers vectorise. */
+static inline float pulsaurora_weighted_sum(const float *restrict values, const float *restrict weight, int n)
+{
+    float lanes[32] = {0}, total = 0.0f;
+    int c = 0;
+    for (; c + 32 <= n; c += 32) {
+        const float *restrict v = values + c, *restrict w = weight + c;
+        for (int l = 0; l < 32; l++) lanes[l] += v[l] * w[l];
+    }
+    for (int l = 0; c + l < n; l++) lanes[l] += values[c + l] * weight[c + l];
+    for (int l = 0; l < 32; l++) total += lanes[l];
+    return total;
+}
+
 #endif

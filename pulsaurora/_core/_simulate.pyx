@@ -9,6 +9,17 @@ Every loop runs without the GIL and adds to, or fills, what the caller allocated
 
 from libc.math cimport expf, floorf, sqrtf, fabsf, lrintf
 
+cdef extern from * nogil:
+    """
+    /* out[c] += weight * (left[c] + right[c]), which vectorises. */
+    static void add_pair(const float *left, const float *right, float weight, float *restrict out, int n)
+    {
+        for (int c = 0; c < n; c++)
+            out[c] += weight * (left[c] + right[c]);
+    }
+    """
+    void add_pair(const float *left, const float *right, float weight, float *out, int n)
+
 
 cdef inline float _sample(const float[:, ::1] texture, float u, float v) noexcept nogil:
     cdef int mask = <int>texture.shape[0] - 1
@@ -269,6 +280,46 @@ def add_points(float[:, ::1] image, const float[::1] row, const float[::1] col, 
                 for c in range(-reach, reach + 1):
                     if 0 <= c0 + c < n_cols:
                         image[r0 + r, c0 + c] += peak * weights[c + reach]
+
+
+def blur(const float[:, ::1] image, float[:, ::1] scratch, float[:, ::1] out, float sigma):
+    """Fill `out` with the image blurred by a Gaussian of `sigma` pixels (0.2 to 5), cut at 3 sigma.
+
+    `scratch` and `out` have the image's shape; beyond its border the image is dark.
+    """
+    cdef int r, c, k, n_rows = <int>image.shape[0], n_cols = <int>image.shape[1]
+    cdef int reach = min(max(<int>(3 * sigma + 0.5), 1), 15)
+    cdef float weights[16]
+    cdef float total = 1
+    weights[0] = 1
+    for k in range(1, reach + 1):
+        weights[k] = expf(-k * k / (2 * sigma * sigma))
+        total += 2 * weights[k]
+    with nogil:
+        for k in range(reach + 1):
+            weights[k] /= total
+        for r in range(n_rows):
+            for c in range(n_cols):
+                scratch[r, c] = weights[0] * image[r, c]
+            for k in range(1, reach + 1):
+                if k < n_cols - k:
+                    add_pair(&image[r, 0], &image[r, 2 * k], weights[k], &scratch[r, k], n_cols - 2 * k)
+                for c in range(min(k, n_cols)):
+                    if c + k < n_cols:
+                        scratch[r, c] += weights[k] * image[r, c + k]
+                        scratch[r, n_cols - 1 - c] += weights[k] * image[r, n_cols - 1 - c - k]
+        for r in range(n_rows):
+            for c in range(n_cols):
+                out[r, c] = weights[0] * scratch[r, c]
+            for k in range(1, reach + 1):
+                if r >= k and r + k < n_rows:
+                    add_pair(&scratch[r - k, 0], &scratch[r + k, 0], weights[k], &out[r, 0], n_cols)
+                elif r >= k:
+                    for c in range(n_cols):
+                        out[r, c] += weights[k] * scratch[r - k, c]
+                elif r + k < n_rows:
+                    for c in range(n_cols):
+                        out[r, c] += weights[k] * scratch[r + k, c]
 
 
 def fill_counts(unsigned short[:, ::1] counts, const float[:, ::1] signal, const float[:, ::1] response,

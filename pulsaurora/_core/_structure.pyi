@@ -3,6 +3,7 @@ from numpy.typing import NDArray
 
 N_STRUCTURE: int
 
+def scratch_sizes() -> tuple[int, int, int]: ...
 def fill_structure(
     levels: NDArray[np.float32],
     peaks: NDArray[np.float32],
@@ -14,8 +15,10 @@ def fill_structure(
     read_variance: float,
     offset: float,
     saturation: float,
+    basis: NDArray[np.float32],
     scratch: NDArray[np.float32],
     mask_scratch: NDArray[np.uint8],
+    stack: NDArray[np.int32],
     cells: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None: ...

@@ -7,35 +7,45 @@ Oracle: tests/naive_sky.py::structure_row.
 """
 
 from libc.math cimport sqrt, sqrtf, log10
-from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport uint8_t, int32_t, uint64_t
+from libc.string cimport memset, memcpy
 
 cdef extern from "_numeric.h" nogil:
-    float pulsaurora_log10f(float x)
     float pulsaurora_select(float *values, int n, int k)
+    float pulsaurora_weighted_sum(const float *values, const float *weight, int n)
 
-cdef extern from * nogil:
-    """
-    static void fill_log(const float *restrict level, float pedestal, float offset, float *restrict out, int n)
-    {
-        for (int c = 0; c < n; c++) {
-            float v = level[c] - pedestal;
-            v = v > 0.0f ? v : 0.0f;
-            out[c] = pulsaurora_log10f(v + offset);
-        }
-    }
-    """
-    void fill_log(const float *level, float pedestal, float offset, float *out, int n)
+cdef extern from "_structure.h" nogil:
+    void pulsaurora_fill_log(const float *level, float pedestal, float offset, float *out, int n)
+    void pulsaurora_gradient(const float *field, const float *edge, float *gxx, float *gyy, float *gxy)
+    void pulsaurora_box_sum(float *grid, float *scratch)
+    void pulsaurora_anisotropy(const float *gxx, const float *gyy, const float *gxy, const float *inside,
+                               float *trace, float *difference)
+
+cdef extern from "_relief.h" nogil:
+    void pulsaurora_relief(const float *basis, float *values, float *clipped, int n)
+    void pulsaurora_relief_sums(const float *values, float bright, float strong, float dark, float *powers,
+                                float *counts, int n)
+
+cdef extern from "_regions.h" nogil:
+    int pulsaurora_region(const float *inside, int n_rows, int n_cols, int start, int32_t *stack, uint8_t *seen,
+                          double *elongation)
 
 # Columns of the output, in the order of pulsaurora.pulsation.table.STRUCTURE.
 cdef enum:
     PEDESTAL, NOISE_RATIO, BRIGHTNESS, P10, P50, P90, SPREAD, SKEW, SATURATED, GRADIENT, GRADIENT_P95
     TEXTURE_0, TEXTURE_1, TEXTURE_2, TEXTURE_3, LOCAL_ELONGATION, GLOBAL_ELONGATION
     POINTS, POINT_STRENGTH, STARS, STAR_COVER, GLARE, GLARE_AREA, HORIZON_RATIO, ASYMMETRY
+    RELIEF, RELIEF_SKEW, RELIEF_P98, RELIEF_P2, RELIEF_BRIGHT, RELIEF_STRONG, RELIEF_DARK
+    RELIEF_GLOBAL_ELONGATION, RELIEF_LOCAL_ELONGATION, RELIEF_REGIONS, RELIEF_LARGEST, RELIEF_LARGEST_ELONGATION
+    STARS_IN_BRIGHT, STARS_IN_DARK
     N_COLUMNS
 
 N_STRUCTURE = N_COLUMNS
 
+
+def scratch_sizes():
+    """Floats, bytes and 32-bit integers of scratch that fill_structure needs."""
+    return 4096 + 4 * 1024 + 4096 + 3 * 1024 + 2 * 1024, 6 * 1024, 1024
 
 
 cdef double corner_mean(const float[:, ::1] level, int i0, int j0, int size) noexcept nogil:
@@ -47,16 +57,25 @@ cdef double corner_mean(const float[:, ::1] level, int i0, int j0, int size) noe
     return total / (size * size)
 
 
-cdef bint stands_alone(const float[:, ::1] peak, int i, int j) noexcept nogil:
-    """Tell whether a block's peak is more than twice the mean peak of the eight blocks round it."""
+cdef bint stands_alone(const float[:, ::1] level, const float[:, ::1] peak, int i, int j) noexcept nogil:
+    """Tell whether a block's peak is that of a star, and not of an edge that runs through it.
+
+    A star's peak is more than twice the mean peak of the eight blocks round it, and those are about as bright
+    as each other: what splits them into bright and dark by 0.7 of the peak is the edge of a patch or cloud.
+    """
     cdef double others = -peak[i, j]
+    cdef float darkest, brightest
     cdef int a, b
     if i < 1 or j < 1 or i > 62 or j > 62:
         return False
+    darkest = brightest = level[i - 1, j - 1]
     for a in range(i - 1, i + 2):
         for b in range(j - 1, j + 2):
             others += peak[a, b]
-    return 4 * peak[i, j] > others
+            if a != i or b != j:
+                darkest = min(darkest, level[a, b])
+                brightest = max(brightest, level[a, b])
+    return 4 * peak[i, j] > others and brightest - darkest < 0.7 * peak[i, j]
 
 
 cdef int count_bits(uint64_t bits) noexcept nogil:
@@ -86,81 +105,105 @@ cdef double block_variance(const float *grid, const uint8_t *mask, int size, dou
     return total / n if n > 0 else 0.0
 
 
-cdef void halve(const float *grid, const uint8_t *mask, int size, float *out, uint8_t *out_mask) noexcept nogil:
-    """Mean of 2 x 2 blocks; a block is inside when all four are."""
+cdef void halve(const float *grid, int size, float *out) noexcept nogil:
+    """Mean of 2 x 2 blocks."""
     cdef int i, j, k, half = size // 2
     for i in range(half):
         for j in range(half):
             k = 2 * i * size + 2 * j
             out[i * half + j] = 0.25 * (grid[k] + grid[k + 1] + grid[k + size] + grid[k + size + 1])
-            out_mask[i * half + j] = mask[k] & mask[k + 1] & mask[k + size] & mask[k + size + 1]
 
 
-cdef void box_sum(float *grid, float *scratch, int size, int radius) noexcept nogil:
-    """Replace each value by the sum over the (2 radius + 1)^2 box round it, cut at the edges."""
-    cdef int i, j, k, low, high
-    cdef float total
-    for i in range(size):
-        for j in range(size):
-            low = j - radius if j > radius else 0
-            high = j + radius if j + radius < size else size - 1
-            total = 0
-            for k in range(low, high + 1):
-                total += grid[i * size + k]
-            scratch[i * size + j] = total
-    for i in range(size):
-        low = i - radius if i > radius else 0
-        high = i + radius if i + radius < size else size - 1
-        memset(&grid[i * size], 0, size * sizeof(float))
-        for k in range(low, high + 1):
-            for j in range(size):
-                grid[i * size + j] += scratch[k * size + j]
+cdef void halve_mask(const uint8_t *mask, int size, uint8_t *out) noexcept nogil:
+    """A 2 x 2 block is inside when all four are."""
+    cdef int i, j, k, half = size // 2
+    for i in range(half):
+        for j in range(half):
+            k = 2 * i * size + 2 * j
+            out[i * half + j] = mask[k] & mask[k + 1] & mask[k + size] & mask[k + size + 1]
+
+
+cdef float local_elongation(float *gxx, float *gyy, float *gxy, const float *inside, float *scratch) noexcept nogil:
+    """Anisotropy of the structure tensor in 5 x 5 cells; the products of the gradient become their sums."""
+    cdef float trace, difference
+    pulsaurora_box_sum(gxx, scratch)
+    pulsaurora_box_sum(gyy, scratch)
+    pulsaurora_box_sum(gxy, scratch)
+    pulsaurora_anisotropy(gxx, gyy, gxy, inside, &trace, &difference)
+    return difference / (trace + 1e-9)
+
+
+cdef float sky_elongation(const float *gxx, const float *gyy, const float *gxy, const float *inside) noexcept nogil:
+    """Anisotropy of the structure tensor over the whole sky."""
+    cdef double jxx = pulsaurora_weighted_sum(gxx, inside, 1024), jyy = pulsaurora_weighted_sum(gyy, inside, 1024)
+    cdef double jxy = pulsaurora_weighted_sum(gxy, inside, 1024)
+    return sqrt((jxx - jyy) ** 2 + 4 * jxy * jxy) / (jxx + jyy + 1e-9)
 
 
 def fill_structure(const float[:, :, ::1] levels, const float[:, :, ::1] peaks,
                    const uint8_t[:, ::1] fine_mask, const float[:, ::1] fine_elevation,
                    float peak_scale, int n_pixels, float gain, float read_variance, float offset,
-                   float saturation, float[::1] scratch, uint8_t[::1] mask_scratch,
-                   float[:, :, ::1] cells, float[:, ::1] out):
+                   float saturation, const float[:, ::1] basis, float[::1] scratch, uint8_t[::1] mask_scratch,
+                   int32_t[::1] stack, float[:, :, ::1] cells, float[:, ::1] out):
     """Fill coarse cell means (counts) and one row of structure numbers a frame.
 
     levels and peaks are (n, 64, 64), cells (n, 32, 32), out (n, N_STRUCTURE), all float32; fine_mask
     and fine_elevation (degrees) are (64, 64). peak_scale is the expected peak of n_pixels Gaussian
     pixels of unit variance; gain and read_variance are the photon law; offset (counts) is added
-    before the logarithm. scratch holds 4 * 4096 floats, mask_scratch 2 * 4096 bytes.
+    before the logarithm. basis (7, coarse cells inside) holds the orthonormal functions of position that
+    make the smooth background. scratch, mask_scratch and stack hold scratch_sizes().
     """
     cdef:
         Py_ssize_t f, n_frames = levels.shape[0]
-        float *fine = &scratch[0]
-        float *coarse = &scratch[4096]
-        float *work = &scratch[8192]
-        float *tensor = &scratch[12288]
-        uint8_t *coarse_mask = &mask_scratch[0]
-        uint8_t *level_mask = &mask_scratch[4096]
+        int i, j, k
+        float *inside = &scratch[15360]
+        float *edge = &scratch[16384]
+        uint8_t *masks = &mask_scratch[0]
     with nogil:
+        # Masks of 32, 16 and 8 cells a side, one after the other.
+        halve_mask(&fine_mask[0, 0], 64, masks)
+        halve_mask(masks, 32, masks + 1024)
+        halve_mask(masks + 1024, 16, masks + 1280)
+        for k in range(1024):
+            i = k // 32
+            j = k % 32
+            inside[k] = masks[k]
+            edge[k] = 0
+            if 0 < i < 31 and 0 < j < 31:
+                if masks[k] and masks[k - 1] and masks[k + 1] and masks[k - 32] and masks[k + 32]:
+                    edge[k] = 1
         for f in range(n_frames):
             one_frame(levels[f], peaks[f], fine_mask, fine_elevation, peak_scale, n_pixels, gain, read_variance,
-                      offset, saturation, fine, coarse, work, tensor, coarse_mask, level_mask, cells[f], &out[f, 0])
+                      offset, saturation, basis, &scratch[0], masks, &stack[0], cells[f], &out[f, 0])
 
 
 cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
                     const uint8_t[:, ::1] fine_mask, const float[:, ::1] elevation,
                     float peak_scale, int n_pixels, float gain, float read_variance, float offset,
-                    float saturation, float *fine, float *coarse, float *work, float *tensor,
-                    uint8_t *coarse_mask, uint8_t *level_mask,
+                    float saturation, const float[:, ::1] basis, float *scratch, uint8_t *masks, int32_t *stack,
                     float[:, ::1] cells, float *out) noexcept nogil:
     cdef:
         int i, j, k, c, n_stars = 0, n = 0, n_points = 0, n_saturated = 0, n_sampled = 0, n_coarse = 0, n_edge = 0, n_glare = 0
         double pedestal, other, v, sigma, ratio, total = 0, total2 = 0, total3 = 0, noise = 0, strength = 0, x
         double low_total = 0, high_total = 0, n_low = 0, n_high = 0
         double plane_x = 0, plane_y = 0, plane_xx = 0, plane_yy = 0, mean, deviation
-        double energy = 0, anisotropy = 0, jxx = 0, jyy = 0, jxy = 0, n_blocks = 0
-        float gx, gy, top, half
+        double energy = 0, n_blocks = 0
+        float top, half
         uint64_t sectors = 0, starry = 0
-        float *gxx = tensor
-        float *gyy = tensor + 1024
-        float *gxy = tensor + 2048
-        float *box = tensor + 3072
+        float *fine = scratch
+        float *coarse = scratch + 4096
+        float *relief = scratch + 5120
+        float *clipped = scratch + 6144
+        float *field = scratch + 7168
+        float *work = scratch + 8192
+        float *gxx = scratch + 12288
+        float *gyy = scratch + 13312
+        float *gxy = scratch + 14336
+        const float *inside = scratch + 15360
+        const float *edge = scratch + 16384
+        const uint8_t *coarse_mask = masks
+        uint8_t *seen = masks + 2048
+        uint8_t *stars = masks + 3072
 
     memset(out, 0, N_COLUMNS * sizeof(float))
     # The corners lie outside the optics: the darkest of the four is the pedestal (with what light scatters there).
@@ -171,8 +214,9 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
             pedestal = other
     out[PEDESTAL] = pedestal
 
-    fill_log(&level[0, 0], pedestal, offset, fine, 4096)
-    halve(fine, &fine_mask[0, 0], 64, coarse, coarse_mask)
+    pulsaurora_fill_log(&level[0, 0], pedestal, offset, fine, 4096)
+    halve(fine, 64, coarse)
+    memset(stars, 0, 1024)
     for i in range(32):
         for j in range(32):
             cells[i, j] = 0.25 * (level[2 * i, 2 * j] + level[2 * i, 2 * j + 1]
@@ -207,8 +251,9 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
                 if peak[i, j] > 4 * peak_scale * sigma:
                     n_points += 1
                     strength += peak[i, j] / sigma
-                if stands_alone(peak, i, j):
+                if stands_alone(level, peak, i, j):
                     n_stars += 1
+                    stars[i // 2 * 32 + j // 2] += 1
                     starry |= <uint64_t>1 << (i // 8 * 8 + j // 8)
             sectors |= <uint64_t>1 << (i // 8 * 8 + j // 8)
             if elevation[i, j] < 35:
@@ -224,6 +269,7 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
     for k in range(1024):
         if coarse_mask[k]:
             work[n_coarse] = coarse[k]
+            relief[n_coarse] = coarse[k] - <float>mean
             n_coarse += 1
             deviation = coarse[k] - mean
             total2 += deviation * deviation
@@ -260,41 +306,79 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
     out[GLARE_AREA] = <float>n_glare / n_coarse
 
     # Gradient and structure tensor over cells whose four neighbours are inside too.
-    memset(tensor, 0, 3072 * sizeof(float))
-    for i in range(1, 31):
-        for j in range(1, 31):
-            k = i * 32 + j
-            if coarse_mask[k] and coarse_mask[k - 1] and coarse_mask[k + 1] and coarse_mask[k - 32] and coarse_mask[k + 32]:
-                gx = 0.5 * (coarse[k + 1] - coarse[k - 1])
-                gy = 0.5 * (coarse[k + 32] - coarse[k - 32])
-                gxx[k] = gx * gx
-                gyy[k] = gy * gy
-                gxy[k] = gx * gy
-                jxx += gxx[k]
-                jyy += gyy[k]
-                jxy += gxy[k]
-                work[n_edge] = sqrtf(gx * gx + gy * gy)
-                energy += work[n_edge]
-                n_edge += 1
+    pulsaurora_gradient(coarse, edge, gxx, gyy, gxy)
+    for k in range(32, 992):
+        if edge[k] != 0:
+            work[n_edge] = sqrtf(gxx[k] + gyy[k])
+            energy += work[n_edge]
+            n_edge += 1
     out[GRADIENT] = energy / n_edge if n_edge else 0
     out[GRADIENT_P95] = pulsaurora_select(work, n_edge, (95 * n_edge) // 100) if n_edge else 0
-    out[GLOBAL_ELONGATION] = sqrt((jxx - jyy) ** 2 + 4 * jxy * jxy) / (jxx + jyy + 1e-9)
-    box_sum(gxx, box, 32, 2)
-    box_sum(gyy, box, 32, 2)
-    box_sum(gxy, box, 32, 2)
-    energy = 0
-    for k in range(1024):
-        if coarse_mask[k]:
-            energy += gxx[k] + gyy[k]
-            anisotropy += sqrtf((gxx[k] - gyy[k]) * (gxx[k] - gyy[k]) + 4 * gxy[k] * gxy[k])
-    out[LOCAL_ELONGATION] = anisotropy / (energy + 1e-9)
+    out[GLOBAL_ELONGATION] = sky_elongation(gxx, gyy, gxy, inside)
+    out[LOCAL_ELONGATION] = local_elongation(gxx, gyy, gxy, inside, work)
 
     # Variance at 1, 2, 4, 8 coarse half-cells; what photon noise adds at the two finest is taken off.
     x = block_variance(fine, &fine_mask[0, 0], 64, &n_blocks) - noise
     out[TEXTURE_0] = log10((x if x > 0 else 0) + 1e-6)
     x = block_variance(coarse, coarse_mask, 32, &n_blocks) - noise / 4
     out[TEXTURE_1] = log10((x if x > 0 else 0) + 1e-6)
-    halve(coarse, coarse_mask, 32, work, level_mask)
-    out[TEXTURE_2] = log10(block_variance(work, level_mask, 16, &n_blocks) + 1e-6)
-    halve(work, level_mask, 16, work + 256, level_mask + 256)
-    out[TEXTURE_3] = log10(block_variance(work + 256, level_mask + 256, 8, &n_blocks) + 1e-6)
+    halve(coarse, 32, work)
+    out[TEXTURE_2] = log10(block_variance(work, masks + 1024, 16, &n_blocks) + 1e-6)
+    halve(work, 16, work + 256)
+    out[TEXTURE_3] = log10(block_variance(work + 256, masks + 1280, 8, &n_blocks) + 1e-6)
+
+    pulsaurora_relief(&basis[0, 0], relief, clipped, n_coarse)
+    fill_relief(relief, coarse_mask, inside, edge, stars, n_coarse, field, work, gxx, gyy, gxy, stack, seen, out)
+
+
+cdef void fill_relief(const float *relief, const uint8_t *mask, const float *inside, const float *edge,
+                      const uint8_t *stars, int n, float *field, float *work, float *gxx, float *gyy, float *gxy,
+                      int32_t *stack, uint8_t *seen, float *out) noexcept nogil:
+    """Fill the columns of what stands out of the background, from its value in each of the n cells inside."""
+    cdef:
+        int k, c = 0, size, n_regions = 0, largest = 0, n_bright = 0, n_dark = 0
+        int n_stars = 0, bright_stars = 0, dark_stars = 0
+        float[3] powers
+        float[3] counts
+        double mean, deviation, elongation
+    pulsaurora_relief_sums(relief, 0.05, 0.15, -0.05, powers, counts, n)
+    mean = powers[0] / n
+    deviation = sqrt(max(powers[1] / n - mean * mean, 0.0))
+    out[RELIEF] = log10(deviation + 1e-4)
+    out[RELIEF_SKEW] = powers[2] / n / (deviation * deviation * deviation + 1e-9)
+    out[RELIEF_BRIGHT] = counts[0] / n
+    out[RELIEF_STRONG] = counts[1] / n
+    out[RELIEF_DARK] = counts[2] / n
+    memcpy(work, relief, n * sizeof(float))
+    out[RELIEF_P98] = pulsaurora_select(work, n, (98 * n) // 100)
+    out[RELIEF_P2] = pulsaurora_select(work, n, (2 * n) // 100)
+    for k in range(1024):
+        field[k] = work[k] = 0
+        seen[k] = 0
+        if mask[k]:
+            field[k] = relief[c]
+            work[k] = relief[c] > <float>0.05
+            n_stars += stars[k]
+            # Cloud hides stars, aurora does not.
+            if relief[c] > <float>0.04:
+                n_bright += 1
+                bright_stars += stars[k]
+            elif relief[c] < <float>-0.04:
+                n_dark += 1
+                dark_stars += stars[k]
+            c += 1
+    out[STARS_IN_BRIGHT] = log10((bright_stars + 2.0) / (<double>n_stars * n_bright / n + 2.0))
+    out[STARS_IN_DARK] = log10((dark_stars + 2.0) / (<double>n_stars * n_dark / n + 2.0))
+    for k in range(1024):
+        if work[k] != 0 and not seen[k]:
+            size = pulsaurora_region(work, 32, 32, k, stack, seen, &elongation)
+            if size > 1:
+                n_regions += 1
+                if size > largest:
+                    largest = size
+                    out[RELIEF_LARGEST_ELONGATION] = elongation
+    out[RELIEF_REGIONS] = log10(1.0 + n_regions)
+    out[RELIEF_LARGEST] = <float>largest / n
+    pulsaurora_gradient(field, edge, gxx, gyy, gxy)
+    out[RELIEF_GLOBAL_ELONGATION] = sky_elongation(gxx, gyy, gxy, inside)
+    out[RELIEF_LOCAL_ELONGATION] = local_elongation(gxx, gyy, gxy, inside, work)

@@ -1,4 +1,4 @@
-"""Nights in day files with raw frames, for whatever works from minute files."""
+"""Nights in day files with raw frames, for whatever works from minute files or FITS files."""
 
 import datetime as dt
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 
 from pulsaurora.archive.dayfile import parse_dayfile_name, read_dayfile
 from pulsaurora.archive.layout import Minute, Night, plain_text
+from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, SIDES, PfrrNight
 from pulsaurora.problems import Problem, UnreadableFileError
 
 
@@ -29,31 +30,89 @@ def find_dayfile_nights(root, start, end, sites=None):
         Day files that cannot be used.
     """
     nights, problems = [], []
+    for path, named in _dayfiles(root, start, end, "????"):
+        if named.site is not None and (sites is None or named.site in sites):
+            _take(nights, problems, _nights_of, path, named)
+    return nights, problems
+
+
+def find_pfrr_dayfile_nights(root, start, end, wavelengths=None, besides=()):
+    """List the nights that can be worked on from PFRR day files with raw frames.
+
+    Parameters
+    ----------
+    root : path-like
+        As for `find_dayfile_nights`.
+    start, end : datetime.date
+        Both included.
+    wavelengths : iterable of str, optional
+        Three digits each; all when not given. Day files of no known filter are always listed.
+    besides : container of str
+        Wavelengths that are not looked for.
+
+    Returns
+    -------
+    nights : list of PfrrNight
+        With `dayfile` set, by date and wavelength.
+    problems : list of Problem
+        Day files that cannot be used.
+    """
+    wanted = None if wavelengths is None else {*wavelengths, NO_WAVELENGTH}
+    nights, problems = [], []
+    for path, named in _dayfiles(root, start, end, "???"):
+        if named.wavelength is None or named.wavelength in besides:
+            continue
+        if wanted is None or named.wavelength in wanted:
+            _take(nights, problems, _pfrr_nights_of, path, named)
+    return nights, problems
+
+
+def _dayfiles(root, start, end, which):
+    """Yield path and name of each day file of some dates."""
     root = Path(root)
     for day in range((end - start).days + 1):
         date = start + dt.timedelta(days=day)
         for below in ("", f"{date:%Y}", f"{date:%Y/%m}", f"{date:%Y/%m/%d}"):
-            for path in sorted((root / below).glob(f"all-images-{date:%Y-%m-%d}-????.h5")):
+            for path in sorted((root / below).glob(f"all-images-{date:%Y-%m-%d}-{which}.h5")):
                 named = parse_dayfile_name(path.name)
-                if named is None or named.site is None or (sites is not None and named.site not in sites):
-                    continue
-                try:
-                    nights += _nights_of(path, named)
-                except UnreadableFileError as error:
-                    name = plain_text(path)
-                    problems.append(Problem(name, str(error).removeprefix(f"{name}: ")))
-    return nights, problems
+                if named is not None:
+                    yield path, named
+
+
+def _take(nights, problems, nights_of, path, named):
+    try:
+        nights += nights_of(path, named)
+    except UnreadableFileError as error:
+        name = plain_text(path)
+        problems.append(Problem(name, str(error).removeprefix(f"{name}: ")))
+
+
+def _table_of(path, day):
+    """What our own files tell of each frame, of a file that has raw frames."""
+    if not day.has_raw16:
+        day.raw16()  # says what is missing and what would help
+    table = day.frame_table()
+    if table is None:
+        raise UnreadableFileError(
+            f"{plain_text(path)}: does not tell which frames were one file; pack the night again"
+        )
+    return table
+
+
+def _pfrr_nights_of(path, named):
+    with read_dayfile(path) as day:
+        _table_of(path, day)
+        rows, columns = day.shape[1:]
+        if rows != columns or rows not in SIDES:
+            raise UnreadableFileError(
+                f"{plain_text(path)}: has frames of {rows} x {columns} pixels, expected 512 x 512"
+            )
+        return [PfrrNight(named.date, named.wavelength, dayfile=path)]
 
 
 def _nights_of(path, named):
     with read_dayfile(path) as day:
-        if not day.has_raw16:
-            day.raw16()  # says what is missing and what would help
-        table = day.frame_table()
-        if table is None:
-            raise UnreadableFileError(
-                f"{plain_text(path)}: does not tell which frames were one file; pack the night again"
-            )
+        table = _table_of(path, day)
         if day.shape[1:] != (256, 256):
             raise UnreadableFileError(
                 f"{plain_text(path)}: has frames of {day.shape[1:]} pixels, expected 256 x 256"

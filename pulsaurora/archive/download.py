@@ -32,6 +32,8 @@ TRANSPORTS = ("auto", "rsync", "https", "http", "ftp")
 MAX_PFRR_CONNECTIONS = 25  # the server fails at 50
 CONNECTIONS = {"themis": 6, "skymap": 4, "pfrr": 12, "rsync": 3}  # a daemon counts them, and one is fast
 PROBLEMS_NAME = "download_problems.csv"
+# Of its own, since skymaps can go into the tree of frames.
+SKYMAP_PROBLEMS_NAME = "skymap_problems.csv"
 
 _CALGARY = "data.phys.ucalgary.ca/"
 _THEMIS = "sort_by_project/THEMIS/asi/"
@@ -222,7 +224,8 @@ def _download(
         _check_base(opener, base)
     _note_missing(result, names, expected)
     if not dry_run:
-        _write_problems(out / PROBLEMS_NAME, result.problems)
+        name = SKYMAP_PROBLEMS_NAME if archive == "skymap" else PROBLEMS_NAME
+        _write_problems(out / name, result.problems)
     return result
 
 

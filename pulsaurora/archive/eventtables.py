@@ -56,7 +56,12 @@ def write_events(path, patches, pulses, about, problems=()):
     with ExitStack() as stack:
         # Files get their names in reverse order, so the one that tells of the others is opened first.
         for name in TABLES:
-            write_parquet(stack.enter_context(whole_file(_beside(path, name, ".parquet"))), tables[name], about, problems)
+            write_parquet(
+                stack.enter_context(whole_file(_beside(path, name, ".parquet"))),
+                tables[name],
+                about,
+                problems,
+            )
         for name in TABLES:
             _write_csv(stack.enter_context(whole_file(_beside(path, name, ".csv"))), tables[name])
 
@@ -97,7 +102,9 @@ def read_events(path):
 
 def events_already(path, about):
     """Return the problems of a night whose events were found from the same inputs, else None."""
-    if not all(_beside(Path(path), name, suffix).is_file() for name in TABLES for suffix in (".csv", ".parquet")):
+    if not all(
+        _beside(Path(path), name, suffix).is_file() for name in TABLES for suffix in (".csv", ".parquet")
+    ):
         return None
     if not read_parquet_about(path).items() >= about.items():
         return None

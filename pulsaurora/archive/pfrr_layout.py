@@ -20,6 +20,7 @@ from pulsaurora.problems import Problem, UsageError
 
 NO_WAVELENGTH = "000"
 WAVELENGTHS = ("428", "558", "630")
+SIDES = (512, 1024, 256)  # pixels
 
 _NAME = re.compile(
     r"PKR_DASC_(?:0(?P<wavelength>\d{3})_)?(?P<day>\d{8})_(?P<clock>\d{6})(?:\.(?P<fraction>\d{1,6}))?\.FITS?",
@@ -47,11 +48,14 @@ class PfrrNight:
         Three digits, nm; `000` where names tell none.
     files : list of Path
         By the time in their names.
+    dayfile : Path or None
+        Where the frames are in a day file instead.
     """
 
     date: dt.date
     wavelength: str
     files: list[Path] = field(default_factory=list)
+    dayfile: Path | None = None
 
     @property
     def name(self):

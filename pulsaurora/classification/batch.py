@@ -187,7 +187,9 @@ def list_tasks(
         first = {}
         for night in sorted(nights, key=_beginning):
             first.setdefault(night.site, night)
-        yield [kind(night, stream0, out, model, overwrite, first[night.site] is not night) for night in nights]
+        yield [
+            kind(night, stream0, out, model, overwrite, first[night.site] is not night) for night in nights
+        ]
 
 
 def _beginning(night):

@@ -2,8 +2,8 @@
 
 Minutes are read and reduced in a pool of threads; the cells' pulses are found in chunks at fixed times, each
 with the minutes beside it, and depend on nothing beyond those, so that joining chunks loses and doubles none.
-What stays of a night is its cells' series, some 4 kB a frame (60 MB for twelve hours); patches are linked from
-the whole night's pulses when the last chunk is there. Nothing depends on the number of threads.
+What stays of a night is its cells' series, some 4 kB a frame (60 MB for twelve hours); patches are linked
+from the whole night's pulses when the last chunk is there. Nothing depends on the number of threads.
 """
 
 import threading
@@ -31,7 +31,9 @@ from pulsaurora.pulsation.tabulating import tabulate
 
 # Frames within MARGIN_S of a chunk lie in the minutes beside it: less one for jitter of the clock.
 if MARGIN_S > 60 * MARGIN_MINUTES:
-    raise ImportError(f"pulses depend on {MARGIN_S} s around them, chunks have {MARGIN_MINUTES} minutes beside")
+    raise ImportError(
+        f"pulses depend on {MARGIN_S} s around them, chunks have {MARGIN_MINUTES} minutes beside"
+    )
 
 METHOD = f"events 1, kinds {FITTED}"
 
@@ -189,7 +191,9 @@ def _skymap_of(night, skymap_path):
         from pulsaurora.archive.dayfile import read_dayfile
 
         with read_dayfile(night.dayfile) as day:
-            elevation, *grids = (day.skymap(name) for name in ("elevation", "altitudes_km", "latitude", "longitude"))
+            elevation, *grids = (
+                day.skymap(name) for name in ("elevation", "altitudes_km", "latitude", "longitude")
+            )
         if any(grid is None for grid in grids):
             return elevation, None, []
         altitudes, latitude, longitude = grids
@@ -204,7 +208,7 @@ def _skymap_of(night, skymap_path):
 
 
 def _at_emission(altitudes_km, latitude, longitude):
-    """Return latitude and longitude at the emission height; None where the grids are not what they should be."""
+    """Return latitude and longitude at the height nearest to that of the emission."""
     if latitude.ndim == 3 and latitude.shape == longitude.shape and len(latitude) == np.size(altitudes_km):
         at = nearest_altitude(np.atleast_1d(altitudes_km))
         return latitude[at], longitude[at]

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from pulsaurora import __version__
+from pulsaurora.archive.daynights import find_pfrr_dayfile_nights
 from pulsaurora.archive.layout import fingerprint_files, plain_text
 from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, WAVELENGTHS, find_pfrr_nights
 from pulsaurora.archive.problem_table import check_writable, update_problems
@@ -23,7 +24,8 @@ from pulsaurora.classification.batch import BatchResult, NightResult, classified
 from pulsaurora.classification.model import load_model
 from pulsaurora.classification.night import Rows, finish_night
 from pulsaurora.imaging.ephemeris import site_position
-from pulsaurora.imaging.pfrr import SITE, read_pfrr_file
+from pulsaurora.imaging.pfrr import SITE
+from pulsaurora.imaging.pfrrnight import open_images
 from pulsaurora.imaging.pfrrpack import calibration_folders, night_calibration
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.imaging.timeorder import order_in_time
@@ -101,7 +103,8 @@ def classify_pfrr(
     Parameters
     ----------
     raw, out : path-like
-        Root of the images, and of the classification files, `YYYYMMDD_pkr_dascWWW_classifications.txt`.
+        Root of the images, or folder of their day files with raw frames, which are used where there are no
+        images; and root of the classification files, `YYYYMMDD_pkr_dascWWW_classifications.txt`.
     start, end : datetime.date
         Both included.
     wavelengths : iterable of str, optional
@@ -139,17 +142,16 @@ def classify_pfrr(
             try:
                 for number in range((end - start).days + 1):
                     date = start + dt.timedelta(days=number)
-                    nights, problems = find_pfrr_nights(raw, date, date, wavelengths)
+                    nights, problems = _find(raw, date, wavelengths)
                     listed += problems
-                    total = sum(len(night.files) for night in nights)
-                    if watch and not total:
+                    if watch and not nights:
                         watch(1.0)
                     for night in nights:
                         for result in _classify(night, out, folders, model, pool, overwrite, stop):
                             results.append(result)
                             report(result)
                         if watch:
-                            watch(len(night.files) / total)
+                            watch(1 / len(nights))
             finally:
                 stop.set()
     finally:
@@ -163,6 +165,14 @@ def classify_pfrr(
     return BatchResult(results, listed)
 
 
+def _find(raw, date, wavelengths):
+    """Nights of a date; day files count where there are no images of a filter."""
+    nights, problems = find_pfrr_nights(raw, date, date, wavelengths)
+    known = {night.wavelength for night in nights}
+    packed, more = find_pfrr_dayfile_nights(raw, date, date, wavelengths, known)
+    return sorted(nights + packed, key=lambda night: night.wavelength), problems + more
+
+
 def _classify(night, out, folders, model, pool, overwrite, stop):
     """Results of one night; several where names tell no filter and headers tell more than one."""
     began = time.perf_counter()
@@ -172,7 +182,9 @@ def _classify(night, out, folders, model, pool, overwrite, stop):
         imagers = ["dasc", *(f"dasc{wavelength}" for wavelength in WAVELENGTHS)]
     name, path = _named(night.date, imagers[0], out)
     try:
-        calibration, used, problems = night_calibration(folders, night.date)
+        calibration, used, problems = {}, [night.dayfile], []
+        if night.dayfile is None:
+            calibration, used, problems = night_calibration(folders, night.date)
         about = {
             "version": __version__,
             "model": model.sha256,
@@ -217,28 +229,34 @@ def _named(date, imager, out):
 
 def _read(night, elevation, pool, stop):
     """Reduced frames by imager, and the problems of files that gave none."""
-    if elevation is None:
-        elevation = optics_elevation((SIDE, SIDE), _CENTRE, _RADIUS)
-    block = len(elevation) // SIDE
-    grid = SkyGrid(elevation.reshape(SIDE, block, SIDE, block).mean(axis=(1, 3)))
-
-    def read(path):
-        if stop.is_set():
-            raise KeyboardInterrupt
-        frames = read_pfrr_file(path)
-        rows = Rows(str(path), frames.times, frames.quality, frames.problems)
-        if len(frames):
-            rows.reduced = reduce_frames(as_themis(frames.images), frames.times, grid)
-            rows.position = (frames.latitude, frames.longitude)
-        return frames.imager, rows
-
     groups, unread = {}, []
-    for imager, rows in pool.map(read, night.files):
-        if rows.reduced is None:
-            unread += rows.problems
-        else:
-            groups.setdefault(imager, []).append(rows)
+    with open_images(night) as (parts, read_part, kept):
+        elevation = kept if elevation is None else elevation
+        if elevation is None:
+            elevation = optics_elevation((SIDE, SIDE), _CENTRE, _RADIUS)
+        block = len(elevation) // SIDE
+        grid = SkyGrid(elevation.reshape(SIDE, block, SIDE, block).mean(axis=(1, 3)))
+
+        def read(part):
+            if stop.is_set():
+                raise KeyboardInterrupt
+            frames = read_part(part)
+            rows = Rows(_name(night, part), frames.times, frames.quality, frames.problems)
+            if len(frames):
+                rows.reduced = reduce_frames(as_themis(frames.images), frames.times, grid)
+                rows.position = (frames.latitude, frames.longitude)
+            return frames.imager, rows
+
+        for imager, rows in pool.map(read, parts):
+            if rows.reduced is None:
+                unread += rows.problems
+            else:
+                groups.setdefault(imager, []).append(rows)
     return groups, unread
+
+
+def _name(night, part):
+    return str(part) if night.dayfile is None else f"{night.dayfile}, frame {part}"
 
 
 def _label(files, model):

@@ -49,7 +49,8 @@ def command(
         typer.Option(
             "--pfrr",
             metavar="DIR",
-            help="Folder of PFRR images, to label in place of --stream0; see docs/pfrr.md.",
+            help="Folder of PFRR images, or of day files made of them by `pack pfrr --raw16`, to label in "
+            "place of --stream0; see docs/pfrr.md.",
         ),
     ] = None,
     wavelengths: Wavelengths = None,

@@ -1,30 +1,17 @@
 """`pulsaurora download`: fetch THEMIS frames, their skymaps, or PFRR images."""
 
-import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pulsaurora.cli import log
-from pulsaurora.cli.options import Sites, parse_dates, parse_sites
+from pulsaurora.cli.nights import End, Labels, Nights, PfrrNights, Start, choose_nights
+from pulsaurora.cli.options import Sites
 from pulsaurora.problems import UsageError
 
 command = typer.Typer(help="Fetch an archive's files: themis, skymap or pfrr.", no_args_is_help=True)
 
-Start = Annotated[str | None, typer.Argument(metavar="START", help="First date, YYYY-MM-DD.")]
-End = Annotated[str | None, typer.Argument(metavar="END", help="Last date, YYYY-MM-DD, included.")]
-Labels = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--labels",
-        metavar="WORKBOOK",
-        help="Every night in this workbook, or in all of a folder; repeatable.",
-    ),
-]
-Nights = Annotated[
-    str | None, typer.Option("--nights", metavar="SITE/DATE,...", help="These nights: gill/2020-02-18,...")
-]
 Base = Annotated[
     str | None, typer.Option("--base", metavar="URL", help="Where the archive's tree begins on a server.")
 ]
@@ -98,7 +85,7 @@ def themis(
     from pulsaurora.archive.download import download_themis
 
     training = _training(layout)
-    wanted, n_refused, expected = _nights("themis", start, end, labels, nights, sites)
+    wanted, n_refused, expected = choose_nights("themis", start, end, labels, nights, sites)
     return _run(
         "themis",
         lambda **how: download_themis(wanted, out, base, transport, training, all_products, expected, **how),
@@ -135,7 +122,7 @@ def skymap(
     from pulsaurora.archive.download import download_skymaps
 
     training = _training(layout)
-    wanted, n_refused, _ = _nights("themis", start, end, labels, nights, sites)
+    wanted, n_refused, _ = choose_nights("themis", start, end, labels, nights, sites)
     if any(site is None for site, _ in wanted):
         raise UsageError("skymaps are kept by site; name the sites with --sites gill,rank")
     return _run(
@@ -152,9 +139,7 @@ def pfrr(
     start: Start = None,
     end: End = None,
     labels: Labels = None,
-    nights: Annotated[
-        str | None, typer.Option("--nights", metavar="DATE,...", help="These dates: 2015-10-07,...")
-    ] = None,
+    nights: PfrrNights = None,
     wavelengths: Annotated[
         str, typer.Option("--wavelengths", metavar="428,558,630", help="Only these filters, nm.")
     ] = "428,558,630",
@@ -178,10 +163,7 @@ def pfrr(
     from pulsaurora.archive.download import download_pfrr, parse_wavelengths
 
     chosen = parse_wavelengths(wavelengths.replace(",", " ").split())
-    if nights is not None:
-        # Other programs write them with the site in front.
-        nights = ",".join(f"pfrr/{night.strip().removeprefix('pfrr/')}" for night in nights.split(","))
-    wanted, n_refused, expected = _nights("pfrr", start, end, labels, nights, None)
+    wanted, n_refused, expected = choose_nights("pfrr", start, end, labels, nights)
     dates = [date for _, date in wanted]
     return _run(
         "pfrr",
@@ -196,30 +178,6 @@ def _training(layout):
     if layout not in ("stream0", "training"):
         raise UsageError(f"{layout!r:.40} is not a layout, expected stream0 or training")
     return layout == "training"
-
-
-def _nights(instrument, start, end, labels, nights, sites):
-    """Return the nights asked for, how many rows of workbooks name none, and whether all must be there."""
-    from pulsaurora.archive.download import nights_of_labels, parse_nights
-
-    ways = [bool(labels), nights is not None, start is not None]
-    if sum(ways) != 1 or (start is not None and end is None):
-        raise UsageError(
-            "name the nights in one way: --labels WORKBOOK, --nights SITE/DATE,..., or START END"
-        )
-    only = parse_sites(sites)
-    if start is not None:
-        first, last = parse_dates(start, end)
-        dates = [first + datetime.timedelta(days=k) for k in range((last - first).days + 1)]
-        return [(site, date) for date in dates for site in only or [None]], 0, False
-    wanted, problems = nights_of_labels(labels, instrument) if labels else (parse_nights(nights), [])
-    if only is not None:
-        wanted = [(site, date) for site, date in wanted if site in only]
-    if not wanted and not problems:
-        raise UsageError("no night is left to fetch: the workbooks name none of these sites")
-    for problem in problems:
-        typer.echo(str(problem), err=True)
-    return wanted, len(problems), True
 
 
 def _run(name, download, how, out, n_refused):

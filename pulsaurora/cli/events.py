@@ -42,8 +42,8 @@ def command(
     """Find the pulsating patches of every night from START to END, and the pulses of each.
 
     Writes OUT/YYYY/MM/DD/YYYYMMDD_SITE_IMAGER_patches and _pulses, each as CSV and as Parquet: on-times,
-    off-times, periods, places and kinds; docs/events.md explains the columns. Nights already done with the same
-    files and version are left as they are. What could not be read is listed in OUT/problems.csv.
+    off-times, periods, places and kinds; docs/events.md explains the columns. Nights already done with the
+    same files and version are left as they are. What could not be read is listed in OUT/problems.csv.
     """
     first, last = parse_dates(start, end)
     sites = parse_sites(sites)

@@ -103,9 +103,13 @@ def progress(description, total=None, in_bytes=False):
         task = bar.add_task(description, total=total)
         _state["progress"] = bar
 
+        (shown,) = bar.tasks
+
         def advance(n=1, description=None, total=None):
-            changed = {"description": description, "total": total}
-            bar.update(task, advance=n, **{key: value for key, value in changed.items() if value is not None})
+            if total is not None:
+                shown.total = total  # by `update`, every new total would make it forget the rate
+            changed = {} if description is None else {"description": description}
+            bar.update(task, advance=n, **changed)
 
         try:
             yield advance

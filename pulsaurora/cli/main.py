@@ -32,11 +32,13 @@ COMMANDS = {
     "refine": "pulsaurora.cli.refine",
     "labels": "pulsaurora.cli.labels",
     "evaluate": "pulsaurora.cli.evaluate",
+    "compare-features": "pulsaurora.cli.compare_features",
     "plot": "pulsaurora.cli.plot",
     "report": "pulsaurora.cli.report",
     "movie": "pulsaurora.cli.movie",
     "train": "pulsaurora.cli.train",
     "recovery": "pulsaurora.cli.recovery",
+    "sensitivity": "pulsaurora.cli.sensitivity",
 }
 
 DONE, FAILED, WRONG_USAGE, DONE_WITH_PROBLEMS = 0, 1, 2, 3

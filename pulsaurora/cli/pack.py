@@ -7,20 +7,17 @@ from typing import Annotated
 import typer
 
 from pulsaurora.cli import log
+from pulsaurora.cli.nights import End, Labels, Nights, PfrrNights, Start, choose_nights
 from pulsaurora.cli.options import (
-    End,
     Out,
     Overwrite,
     Raw,
     Sites,
-    Start,
     Stream0,
     Wavelengths,
     Workers,
     existing_folder,
-    parse_dates,
     parse_filters,
-    parse_sites,
 )
 from pulsaurora.problems import UsageError
 
@@ -38,8 +35,10 @@ def _group():
 
 @command.command("themis")
 def themis(
-    start: Start,
-    end: End,
+    start: Start = None,
+    end: End = None,
+    labels: Labels = None,
+    nights: Nights = None,
     stream0: Stream0 = Path("data/stream0"),
     out: Out = Path("data/dayfiles"),
     sites: Sites = None,
@@ -47,28 +46,32 @@ def themis(
     workers: Workers = None,
     overwrite: Overwrite = False,
 ):
-    """Make OUT/all-images-YYYY-MM-DD-SITE.h5 of every site and date from START to END.
+    """Make OUT/all-images-YYYY-MM-DD-SITE.h5 of every site and date asked for.
 
-    Images are equalized (CLAHE) and 8-bit; any HDF5 reader opens them. Day files that were made of the same
-    files are left as they are. What could not be read is listed in OUT/problems.csv.
+    Name the nights by START END, with --sites or for all sites, by workbooks (--labels), or one by one
+    (--nights). Images are equalized (CLAHE) and 8-bit; any HDF5 reader opens them. Day files that were made
+    of the same files are left as they are. What could not be read is listed in OUT/problems.csv.
     """
-    first, last = parse_dates(start, end)
-    sites = parse_sites(sites)
+    chosen = choose_nights("themis", start, end, labels, nights, sites)
     existing_folder(stream0, "--stream0")
     path = log.start("pack_themis")
     from pulsaurora.imaging.themispack import pack_themis
 
-    with log.progress("packing", total=(last - first).days + 1) as advance:
-        result = pack_themis(stream0, out, first, last, sites, raw16, workers, overwrite, advance)
-    if not result.days and not result.problems:
-        raise UsageError(f"no frames of {start} to {end} under {stream0}; is it the root of a stream0 tree?")
-    return _tell(result, out, path)
+    def pack(first, last, sites, advance):
+        return pack_themis(
+            stream0, out, first, last, sites, raw16, workers, overwrite, advance, chosen.expected
+        )
+
+    wanted = f"frames of {start} to {end} under {stream0}; is it the root of a stream0 tree?"
+    return _run(pack, chosen, out, path, wanted)
 
 
 @command.command("pfrr")
 def pfrr(
-    start: Start,
-    end: End,
+    start: Start = None,
+    end: End = None,
+    labels: Labels = None,
+    nights: PfrrNights = None,
     raw: Raw = Path("data/pfrr"),
     out: Out = Path("data/dayfiles"),
     wavelengths: Wavelengths = None,
@@ -85,43 +88,59 @@ def pfrr(
     workers: Workers = None,
     overwrite: Overwrite = False,
 ):
-    """Make OUT/all-images-YYYY-MM-DD-WWW.h5 of every date and filter from START to END.
+    """Make OUT/all-images-YYYY-MM-DD-WWW.h5 of every date and filter asked for.
 
-    Images are equalized (CLAHE) and 8-bit, each scaled by its own maximum; any HDF5 reader opens them. Day
-    files that were made of the same files are left as they are. What could not be read is listed in
-    OUT/problems.csv.
+    Name the dates by START END, by workbooks (--labels), or one by one (--nights). Images are equalized
+    (CLAHE) and 8-bit, each scaled by its own maximum; any HDF5 reader opens them. Day files that were made of
+    the same files are left as they are. What could not be read is listed in OUT/problems.csv.
     """
-    first, last = parse_dates(start, end)
+    chosen = choose_nights("pfrr", start, end, labels, nights)
     existing_folder(raw, "--raw")
     if calibration is not None:
         existing_folder(calibration, "--calibration")
     if tiles not in (4, 8):
         raise UsageError(f"--tiles {tiles}: 4 or 8 each way can be used")
-    chosen = parse_filters(wavelengths)
+    filters = parse_filters(wavelengths)
     path = log.start("pack_pfrr")
     from pulsaurora.imaging.pfrrpack import pack_pfrr
 
-    with log.progress("packing", total=(last - first).days + 1) as advance:
-        result = pack_pfrr(
-            raw, out, first, last, chosen, raw16, (tiles, tiles), calibration, workers, overwrite, advance
-        )
-    if not result.days and not result.problems:
-        raise UsageError(f"no images of {start} to {end} under {raw}; is it the root of a PFRR tree?")
-    return _tell(result, out, path)
+    def pack(first, last, _, advance):
+        return pack_pfrr(
+            raw, out, first, last, filters, raw16, (tiles, tiles), calibration, workers, overwrite, advance,
+            chosen.expected,
+        )  # fmt: skip
+
+    wanted = f"images of {start} to {end} under {raw}; is it the root of a PFRR tree?"
+    return _run(pack, chosen, out, path, wanted)
 
 
-def _tell(result, out, log_path):
-    """Print what came of a batch; return the exit status."""
+def _run(pack, chosen, out, log_path, wanted):
+    """Pack the nights chosen, one span after the other; return the exit status."""
+    days, problems = [], []
+    spans = chosen.spans()
+    with log.progress("packing", total=sum((last - first).days + 1 for first, last, _ in spans)) as advance:
+        for first, last, sites in spans:
+            result = pack(first, last, sites, advance)
+            days += result.days
+            problems += result.problems
+    if not days and not problems and not chosen.n_refused:
+        raise UsageError(f"no {wanted}")  # of a range: nights named one by one are told as problems
+    return _tell(days, problems, chosen.n_refused, out, log_path)
+
+
+def _tell(days, problems, n_refused, out, log_path):
+    """Print what came of it; return the exit status."""
     from pulsaurora.archive.problem_table import PROBLEMS_NAME
 
-    counts = Counter(day.status for day in result.days)
+    counts = Counter(day.status for day in days)
     words = {"done": "made", "skipped": "skipped", "empty": "without frames", "failed": "failed"}
     said = [f"{counts[status]} day files {word}" for status, word in words.items() if counts[status]]
     typer.echo(f"{', '.join(said) or 'no day files'} under {out}")
-    if result.n_problems:
-        typer.echo(f"{result.n_problems} problems, listed in {out / PROBLEMS_NAME}", err=True)
+    n_problems = len(problems) + sum(len(day.problems) for day in days)
+    if n_problems:
+        typer.echo(f"{n_problems} problems, listed in {out / PROBLEMS_NAME}", err=True)
     if log_path:
         typer.echo(f"log: {log_path}", err=True)
-    if result.n_failed:
+    if counts["failed"]:
         return 1
-    return 3 if result.n_problems else 0
+    return 3 if n_problems or n_refused else 0

@@ -80,8 +80,8 @@ def events(
 ):
     """Draw where the pulsating patches of a night were, and when they shone.
 
-    Writes OUT/YYYYMMDD_SITE_IMAGER_map.png and _raster.png from the tables that `events` made; one of each for
-    each imager that the site had on that date.
+    Writes OUT/YYYYMMDD_SITE_IMAGER_map.png and _raster.png from the tables that `events` made; one of each
+    for each imager that the site had on that date.
     """
     first, _ = parse_dates(date, date)
     existing_folder(found, "--events")

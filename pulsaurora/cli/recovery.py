@@ -17,9 +17,9 @@ def command(
             help="Real frames to add patches to; simulated overcast moonlit ones when not given.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the table and the picture.")] = Path(
-        "reports"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the table and the picture.")
+    ] = Path("reports"),
     trials: Annotated[
         int, typer.Option("--trials", min=1, help="Times that four patches are added, for each brightness.")
     ] = 25,
@@ -27,9 +27,9 @@ def command(
 ):
     """Measure how well pulsating patches are found.
 
-    Adds patches of known place, size, brightness, on-time and period to frames and looks for them again; counts
-    what is found where nothing was added, in those frames, in longer stretches resampled from them and in
-    simulated skies. Writes OUT/recovery.md, OUT/recovery.csv (one row a patch added) and
+    Adds patches of known place, size, brightness, on-time and period to frames and looks for them again;
+    counts what is found where nothing was added, in those frames, in longer stretches resampled from them and
+    in simulated skies. Writes OUT/recovery.md, OUT/recovery.csv (one row a patch added) and
     OUT/figures/recovery.png. Without --stream0 nothing real is needed.
     """
     log.start("recovery")

@@ -16,7 +16,7 @@ from io import BytesIO
 import numpy as np
 
 from pulsaurora.archive.layout import plain_text
-from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, parse_pfrr_name
+from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, SIDES, parse_pfrr_name
 from pulsaurora.imaging.contrast import clahe
 from pulsaurora.imaging.frames import Frames
 from pulsaurora.imaging.inflate import read_inflated
@@ -25,7 +25,6 @@ from pulsaurora.problems import Problem, UnreadableFileError, UsageError
 from pulsaurora.workers import n_cores
 
 SITE = "pkr"
-SIDES = (512, 1024, 256)
 LARGEST_COUNT = 16384
 # A sector of a failing disk is 256 pixels, of which three in four show: beyond one sector, a frame is lost.
 MOST_DAMAGED = 256

@@ -26,6 +26,7 @@ def pack_pfrr(
     workers=None,
     overwrite=False,
     watch=None,
+    expected=False,
 ):
     """Make a day file of every date and filter.
 
@@ -45,6 +46,8 @@ def pack_pfrr(
         Folder of the elevation and azimuth of each pixel; beside the images when not given.
     workers, overwrite, watch
         As for `pulsaurora.imaging.packing.pack_days`.
+    expected : bool
+        Whether a date without an image is a problem.
 
     Returns
     -------
@@ -58,6 +61,9 @@ def pack_pfrr(
             date = start + dt.timedelta(days=number)
             nights, problems = find_pfrr_nights(raw, date, date, wavelengths)
             listed.extend(problems)
+            if expected and not nights:
+                place = Path(raw) / f"{date:%Y-%m-%d}-*"
+                listed.append(Problem(str(place), f"no images, neither here nor under {date:%Y/%Y%m%d}"))
             yield [_day(night, Path(out), folders, raw16, tuple(tiles)) for night in nights]
 
     return pack_days(dates(), out, raw, start, end, None, workers, overwrite, watch, listed)

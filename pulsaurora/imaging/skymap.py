@@ -129,7 +129,7 @@ def read_skymap(path):
     )
 
 
-def find_skymap(folder, site, date):
+def find_skymap(folder, site, date, later=False):
     """Find the skymap that holds for a night: the newest that does not begin after it.
 
     Parameters
@@ -141,6 +141,8 @@ def find_skymap(folder, site, date):
     site : str
     date : datetime.date or str
         The night, as a date or ``YYYY-MM-DD``.
+    later : bool
+        Whether to find the first that does begin after it instead.
 
     Returns
     -------
@@ -157,10 +159,11 @@ def find_skymap(folder, site, date):
             for path in folder.glob(f"{place}{below}*.[sS][aA][vV]"):
                 named = _NAME.fullmatch(path.name)
                 since = _date(named[2]) if named and named[1].lower() == site else None
-                if since is None or since > date or not path.is_file():
+                if since is None or (since > date) != later or not path.is_file():
                     continue
                 # Of copies that begin on one date: the highest version, then the name with the plain +.
-                rank = (since, named[3].lower(), "%2B" not in path.name.upper(), path.as_posix())
+                newness = -since.toordinal() if later else since.toordinal()
+                rank = (newness, named[3].lower(), "%2B" not in path.name.upper(), path.as_posix())
                 if best is None or rank > best[0]:
                     best = (rank, path)
     return best[1] if best else None

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import json
+import logging
 from itertools import groupby
 from pathlib import Path
 
@@ -16,12 +17,23 @@ from pulsaurora.imaging.skymap import find_skymap, read_skymap
 from pulsaurora.imaging.themis import read_minute
 from pulsaurora.problems import Problem, PulsauroraError, UsageError
 
+_log = logging.getLogger(__name__)
+
 CLIP_LIMIT, TILES = 3.0, (8, 8)
 SCALE = 255 / 65536  # as in the day files that people have; 65535 elsewhere
 
 
 def pack_themis(
-    stream0, out, start, end, sites=None, raw16=False, workers=None, overwrite=False, watch=None
+    stream0,
+    out,
+    start,
+    end,
+    sites=None,
+    raw16=False,
+    workers=None,
+    overwrite=False,
+    watch=None,
+    expected=False,
 ):
     """Make a day file of every site and date.
 
@@ -37,6 +49,8 @@ def pack_themis(
         Whether to keep the raw frames as well, as `raw_images`.
     workers, overwrite, watch
         As for `pulsaurora.imaging.packing.pack_days`.
+    expected : bool
+        Whether a site that has no frames on a date is a problem.
 
     Returns
     -------
@@ -45,15 +59,20 @@ def pack_themis(
     if not Path(stream0).is_dir():
         raise UsageError(f"{stream0}: is not a folder, expected the root of a stream0 tree")
     listed = []
-    dates = _days(Path(stream0), Path(out), start, end, sites, raw16, listed)
+    dates = _days(Path(stream0), Path(out), start, end, sites, raw16, expected, listed)
     return pack_days(dates, out, stream0, start, end, sites, workers, overwrite, watch, listed)
 
 
-def _days(stream0, out, start, end, sites, raw16, listed):
+def _days(stream0, out, start, end, sites, raw16, expected, listed):
     for number in range((end - start).days + 1):
         date = start + dt.timedelta(days=number)
         nights, problems = find_nights(stream0, date, date, sites)
         listed.extend(problems)
+        if expected:
+            for site in sorted(set(sites or ()) - {night.site for night in nights}):
+                place = stream0 / f"{date:%Y/%m/%d}" / f"{site}_*"
+                reason = f"no frames, neither here nor under {site}/{date:%Y-%m-%d}"
+                listed.append(Problem(str(place), reason))
         yield [
             _day(list(of_site), stream0, out, raw16)
             for _, of_site in groupby(nights, key=lambda night: night.site)
@@ -113,7 +132,8 @@ def _to_8bit(images):
 
 def _skymap(nights, stream0):
     """The skymap of the night, as a dictionary, and its path; what is wrong with it."""
-    for folder in (*(folder for night in nights for folder in night.folders), stream0, stream0.parent):
+    folders = (*(folder for night in nights for folder in night.folders), stream0, stream0.parent)
+    for folder in folders:
         path = find_skymap(folder, nights[0].site, nights[0].date)
         if path is not None:
             try:
@@ -122,4 +142,10 @@ def _skymap(nights, stream0):
                 return None, path, [Problem(str(path), f"{error}; the day file is made without a skymap")]
             names = (*SKYMAP, "site_latitude", "site_longitude")
             return {name: getattr(skymap, name) for name in names}, path, []
+    for folder in folders:
+        path = find_skymap(folder, nights[0].site, nights[0].date, later=True)
+        if path is not None:
+            night = f"{nights[0].site}/{nights[0].date}"
+            _log.warning("%s: begins after %s; the day file is made without a skymap", path, night)
+            break
     return None, None, []

@@ -15,12 +15,14 @@ from pulsaurora.pulsation.geography import nearest_altitude, place_cells
 from pulsaurora.pulsation.kinds import KINDS, describe, kind_probabilities
 from pulsaurora.pulsation.linking import FEWEST_EVENTS, find_events_of, follow
 from pulsaurora.pulsation.measuring import patch_pulses, patch_series
-from pulsaurora.pulsation.pulses import Stretch, find_cell_pulses
+from pulsaurora.pulsation.pulses import find_cell_pulses
 from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames
 from pulsaurora.pulsation.series import CellMap, seconds_since
 from pulsaurora.pulsation.tabulating import tabulate
 
-LEAST_CONFIDENCE = 0.5
+# Of pulsating patches in simulated skies left out of the fit 98 of 100 are at least so likely to be that,
+# and 56 of 100 others; at 0.5 they are 93 and 37, and what is lost are the patches with long on-times.
+LEAST_CONFIDENCE = 0.25
 
 
 @dataclass(slots=True)
@@ -121,14 +123,22 @@ def find_patches(sky, cells, origin, least_confidence=LEAST_CONFIDENCE):
         By their first pulse.
     """
     times_s = seconds_since(sky.times, origin)
+    events = find_events_of(sky.pulses, cells)
+    tracks = follow(events)
+    # An event that was shared out counts once a piece, here and there.
+    all_peaks = np.array([event.peak_s for event in events])
+    own_peaks = np.sort([event.peak_s for track in tracks for event in track.events])
     patches = []
-    for track in follow(find_events_of(sky.pulses, cells)):
+    for track in tracks:
         series = patch_series(track, sky, times_s)
         pulses = patch_pulses(track, series)
         if len(pulses) < FEWEST_EVENTS:
             continue
-        middle = sky.background[np.searchsorted(times_s, [event.peak_s for event in track.events[:9]]) - 1]
-        description = describe(track, series, pulses, float(np.nanmedian(middle)), cells)
+        frame = np.searchsorted(times_s, track.events[len(track.events) // 2].peak_s)
+        background = sky.background[min(frame, len(times_s) - 1)]
+        life = track.events[0].peak_s, track.events[-1].peak_s
+        n_all, n_own = (np.diff(np.searchsorted(peaks, life))[0] + 1 for peaks in (all_peaks, own_peaks))
+        description = describe(track, series, pulses, background, min(n_own / n_all, 1.0), cells)
         patches.append(Patch(track, series, pulses, description))
     if not patches:
         return []

@@ -13,6 +13,7 @@ it again; kinds_table.py holds what it gave and how it scored.
 import numpy as np
 
 from pulsaurora.pulsation.kinds_table import INTERCEPTS, MEANS, SCALES, WEIGHTS
+from pulsaurora.pulsation.linking import outline_of
 
 KINDS = ("patchy", "patchy_pulsating", "amorphous", "other")
 FEATURES = (
@@ -32,10 +33,13 @@ FEATURES = (
     "size",  # log10 of cells
     "linked",  # events over pulses
     "glow",  # log10 of background over that of the whole sky
+    "structure",  # log10 of how much the background varies within four cells of it, over that background
+    "persistence",  # cells that the first and the last half of the events share, of the cells of either
+    "company",  # share of the sky's events at that time that are part of a patch
 )
 
 
-def describe(track, series, pulses, sky_background, cells):
+def describe(track, series, pulses, sky_background, company, cells):
     """Describe a patch in numbers.
 
     Parameters
@@ -44,8 +48,10 @@ def describe(track, series, pulses, sky_background, cells):
     series : PatchSeries
     pulses : ndarray of shape (n_pulses, 8)
         As patch_pulses gives them; two or more.
-    sky_background : float, counts
-        Median over the sky while the patch is there.
+    sky_background : ndarray of shape (n_cells,), counts
+        While the patch is there.
+    company : float, 0 to 1
+        Share of the sky's events, while the patch is there, that are part of a patch.
     cells : CellMap
 
     Returns
@@ -82,6 +88,13 @@ def describe(track, series, pulses, sky_background, cells):
     ]
     steps = np.linalg.norm(np.diff(centres, axis=0), axis=1) / np.sqrt(n_cells)
     background = np.median([event.background for event in events])
+    sky = np.nan_to_num(sky_background.astype(float), nan=background)
+    middle = np.mean(centres, axis=0)
+    around = np.maximum(np.abs(cells.row - middle[0]), np.abs(cells.col - middle[1])) <= 4
+    uniform = max(float(sky[around].mean()), 1.0) if around.any() else 1.0
+    structure = sky[around].std() / uniform if around.any() else 0.0
+    halves = [outline_of(half) for half in (events[: len(events) // 2], events[len(events) // 2 :])]
+    persistence = (halves[0] & halves[1]).bit_count() / max((halves[0] | halves[1]).bit_count(), 1)
     third = np.mean((change - change.mean()) ** 3) / max(change.std(), 1e-6) ** 3
     return np.array(
         [
@@ -100,7 +113,10 @@ def describe(track, series, pulses, sky_background, cells):
             np.mean(steps),
             np.log10(n_cells),
             len(events) / len(pulses),
-            np.log10(background / max(sky_background, 1.0)),
+            np.log10(background / max(float(np.median(sky)), 1.0)),
+            np.log10(structure + 0.01),
+            persistence,
+            company,
         ]
     )
 

@@ -1,14 +1,15 @@
 """Fits the regression that tells kinds of patches apart, to patches found in simulated skies.
 
-    python -m pulsaurora.pulsation.kinds_training [--seeds 8] [--cache data/kinds]
+    python -m pulsaurora.pulsation.kinds_training [--cache data/kinds]
 
-writes pulsaurora/pulsation/kinds_table.py. Pulsation comes as the synthetic sky draws its scenes, and added to
-other skies at amplitudes down to what is hardly found, so that faintness alone says little. Skies of whole
+writes pulsaurora/pulsation/kinds_table.py. Pulsation comes as the synthetic sky draws its scenes, and added
+to other skies at amplitudes down to what is hardly found, so that faintness alone says little. Skies of whole
 seeds are left out to choose the strength of the penalty and to score.
 """
 
 import argparse
 import hashlib
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,14 @@ from pulsaurora.simulation.injection import inject_pulsation
 from pulsaurora.simulation.night import SCENES, simulate_minutes
 
 MINUTES = 5
+SEEDS = (0, 1, 4, 5)
 SCENE_KINDS = {
     "pulsating_parts": "patchy",
     "pulsating_patchy": "patchy_pulsating",
     "pulsating_amorphous": "amorphous",
 }
+# Aurora behind cloud, which pulsates or does not: of no known kind.
+MIXED = ("cloud_over_aurora",)
 # Skies that pulsation is added to; the structure of patchy aurora comes with steady patches.
 BACKGROUNDS = {
     "patchy": ("patches_steady", "diffuse"),
@@ -58,7 +62,7 @@ def skies(seed, cells):
         Index into KINDS.
     reduced : Reduced
     """
-    jobs = [(scene, None) for scene in SCENES if not scene.startswith("pulsating")]
+    jobs = [(scene, None) for scene in SCENES if scene not in MIXED and not scene.startswith("pulsating")]
     jobs += [(scene, None) for scene in SCENE_KINDS for _ in range(3)]
     jobs += [(scene, kind) for kind, scenes in BACKGROUNDS.items() for scene in scenes for _ in range(2)]
     for number, (scene, added) in enumerate(jobs):
@@ -104,14 +108,18 @@ def fit(x, y, groups, scenes):
     means, scales = x.mean(axis=0), x.std(axis=0) + 1e-9
     z = np.clip((x - means) / scales, -4, 4)
     # A sky full of patches says little more than one with a few: each scene's patches share one weight.
-    _, place, counts = np.unique(np.char.add(scenes, groups.astype("U6")), return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(
+        np.char.add(scenes, groups.astype("U6")), return_inverse=True, return_counts=True
+    )
     weight = np.minimum(counts, 5)[place] / counts[place]
     folds = list(GroupKFold(n_splits=min(5, len(np.unique(groups)))).split(z, y, groups))
 
     def loss(penalty):
         likely = np.zeros((len(y), len(KINDS)))
         for train, test in folds:
-            model = LogisticRegression(C=penalty, max_iter=2000).fit(z[train], y[train], sample_weight=weight[train])
+            model = LogisticRegression(C=penalty, max_iter=2000).fit(
+                z[train], y[train], sample_weight=weight[train]
+            )
             likely[test] = model.predict_proba(z[test])
         return log_loss(y, likely, sample_weight=weight, labels=range(len(KINDS)))
 
@@ -137,23 +145,26 @@ def report(y, left_out):
     three = left_out[is_pulsating][:, :other]
     told = three.argmax(axis=1)
     sure = three.max(axis=1) / three.sum(axis=1)
-    lines.append(f"Which of the three kinds: {np.mean(told == y[is_pulsating]):.3f} right, said with {sure.mean():.3f}.")
+    lines.append(
+        f"Which of the three kinds: {np.mean(told == y[is_pulsating]):.3f} right, "
+        f"said with {sure.mean():.3f}."
+    )
     for k, name in enumerate(KINDS[:other]):
         shares = [np.mean(told[y[is_pulsating] == k] == j) for j in range(other)]
-        lines.append(f"Of {name}: " + ", ".join(f"{s:.2f} {n}" for s, n in zip(shares, KINDS, strict=False)) + ".")
+        lines.append(
+            f"Of {name}: " + ", ".join(f"{s:.2f} {n}" for s, n in zip(shares, KINDS, strict=False)) + "."
+        )
     return lines
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--first", type=int, default=0, help="first seed to simulate")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--cache", type=Path, help="folder that keeps what was found, a file a seed")
-    parser.add_argument("--no-fit", action="store_true", help="fill the cache only")
     chosen = parser.parse_args(arguments)
     cells = CellMap(SkyGrid())
     parts = []
-    for seed in range(chosen.first, chosen.first + chosen.seeds):
+    for seed in chosen.seeds:
         path = chosen.cache / f"kinds_{seed:03d}.npz" if chosen.cache else None
         if path is None or not path.is_file():
             x, y, scenes = describe_skies(skies(seed, cells), cells)
@@ -164,8 +175,6 @@ def main(arguments=None):
             with np.load(path) as kept:
                 x, y, scenes = kept["x"], kept["y"], kept["scenes"]
         parts.append((x, y, np.full(len(y), seed), scenes))
-    if chosen.no_fit:
-        return
     x, y, groups, scenes = (np.concatenate(part) for part in zip(*parts, strict=True))
     means, scales, weights, intercepts, left_out, penalty = fit(x, y, groups, scenes)
     lines = report(y, left_out)
@@ -176,14 +185,14 @@ def main(arguments=None):
 
 def _table(means, scales, weights, intercepts, penalty, chosen, lines):
     def numbers(values):
-        return "[" + ", ".join(f"{v:.4g}" for v in values) + "]"
+        return textwrap.fill("[" + ", ".join(f"{v:.4g}" for v in values) + "]", 90)
 
     rows = ",\n        ".join(numbers(row) for row in weights)
     said = "\n".join(lines)
     fitted = hashlib.sha256(rows.encode()).hexdigest()[:12]
-    return f'''"""The regression of kinds.py, made by `python -m pulsaurora.pulsation.kinds_training --seeds {chosen.seeds}`.
+    return f'''"""The regression of kinds.py, made by `python -m pulsaurora.pulsation.kinds_training`.
 
-Penalty C = {penalty}. With whole seeds left out:
+Seeds {", ".join(map(str, chosen.seeds))}; penalty C = {penalty}. With whole seeds left out:
 {said}
 """
 

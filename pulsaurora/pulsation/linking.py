@@ -1,9 +1,9 @@
 """Pulses of cells to patches: what brightens together, and what brightens again in the same place.
 
 An event is one brightening of a stretch of sky: pulses of touching cells that shine at the same time. A
-patch is a chain of events whose cells overlap, with at most a minute of darkness between them; it may drift
-and change its outline from one pulse to the next, as patches do (Humberset et al. 2018, J. Geophys. Res.
-123, 4547). An event that covers two patches known from before is shared out between them.
+patch is a chain of events whose cells overlap, with at most a minute and a half of darkness between them; it
+may drift and change its outline from one pulse to the next, as patches do (Humberset et al. 2018, J. Geophys.
+Res. 123, 4547). An event that covers two patches known from before is shared out between them.
 """
 
 from dataclasses import dataclass, field
@@ -16,8 +16,11 @@ from pulsaurora.pulsation.series import TRIMMED_DEVIATION
 LEAST_SHARED = 0.5  # of the time from the first's start to the last's end
 EDGE = 0.5  # a cell that brightens by less than this share of a neighbour lies outside
 FEWEST_CELLS = 4
+# A lamp or star on the border of two cells brightens the means of all cells round them. The cells of an event
+# but for the two that brighten most must do so themselves: by this share of those means' pulses.
+OWN_SHARE, N_SET_ASIDE = 0.5, 2
 MOST_OF_SKY = 0.4  # what brightens more at once is cloud or lamp light, or cannot be told from it
-LONGEST_DARK_S = 60.0
+LONGEST_DARK_S = 90.0  # three off-times of 30 s: one or two faint pulses may be missed
 LEAST_OVERLAP = 0.5  # of the smaller of event and patch
 LEAST_ALIKE = 0.2  # of the cells of either
 REMEMBERED = 5  # events that make a patch's present outline
@@ -105,12 +108,17 @@ def find_events_of(pulses, cells):
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     events = []
     for members in np.split(order, starts[1:]) if len(order) else ():
-        if len(members) >= FEWEST_CELLS:
+        if len(members) >= FEWEST_CELLS and _is_broad(pulses["own"][members], pulses["height"][members]):
             event = _event({name: values[members] for name, values in pulses.items()})
             if FEWEST_CELLS <= len(event.cells) <= MOST_OF_SKY * cells.n:
                 events.append(event)
     events.sort(key=lambda event: (event.peak_s, event.cells[0]))
     return events
+
+
+def _is_broad(own, height):
+    """Tell whether cells brighten themselves and not only in the means over their neighbours."""
+    return np.nanmean(np.sort(own)[:-N_SET_ASIDE]) >= OWN_SHARE * height.mean()
 
 
 def _groups(pulses, cells):
@@ -130,7 +138,9 @@ def _event(parts):
     first = np.flatnonzero(np.diff(parts["cell"][order], prepend=-1))
     parts = {name: values[order][first] for name, values in parts.items()}
     weight = parts["height"]
-    start, peak, end = (float(np.average(parts[name], weights=weight)) for name in ("start_s", "peak_s", "end_s"))
+    start, peak, end = (
+        float(np.average(parts[name], weights=weight)) for name in ("start_s", "peak_s", "end_s")
+    )
     return Event(
         parts["cell"], bits(parts["cell"]), weight, start, peak, end,
         float(parts["sigma"].mean()), float(parts["background"].mean()), parts,
@@ -188,7 +198,9 @@ def _share_out(event, covered):
     apart = []
     for track in sorted(covered, key=lambda t: -t.events[-1].peak_s):
         size = track.outline.bit_count()
-        if all(2 * (track.outline & o.outline).bit_count() <= min(size, o.outline.bit_count()) for o in apart):
+        if all(
+            2 * (track.outline & o.outline).bit_count() <= min(size, o.outline.bit_count()) for o in apart
+        ):
             apart.append(track)
     if len(apart) < 2:
         return [(None, event)]

@@ -44,8 +44,9 @@ def measure_pulses(times_s, series, least_prominence):
     Returns
     -------
     ndarray of float64, shape (n_pulses, 8)
-        Columns PULSE_COLUMNS, by series and then by time; pulses of a series do not overlap. `is_whole` is 0 where start or end is not known, because a
-        gap or an end of the series cuts the pulse: such a pulse has no on-time.
+        Columns PULSE_COLUMNS, by series and then by time; pulses of a series do not overlap.
+        `is_whole` is 0 where start or end is not known, because a gap or an end of the series
+        cuts the pulse: such a pulse has no on-time.
     """
     series = np.ascontiguousarray(series, np.float32)
     out = np.empty((series.shape[1] * (len(series) // 2) + 1, _pulses.N_PULSE_COLUMNS))
@@ -66,8 +67,9 @@ class Stretch:
     change, background : ndarray of float32, shape (n_frames, n_cells), counts
         As in Residuals.
     pulses : dict of ndarray of shape (n_pulses,)
-        `cell`, `start_s`, `peak_s`, `end_s` (seconds from the origin), `prominence` (in units of noise, of the
-        mean over neighbours), `sigma` (counts, of one cell) and `background` (counts).
+        `cell`, `start_s`, `peak_s`, `end_s` (seconds from the origin), `prominence` (in units of noise, of
+        the mean over neighbours), `sigma` (counts, of one cell), `background` and `own` (counts: what the
+        cell alone rises by at the peak).
     """
 
     times: np.ndarray
@@ -84,7 +86,10 @@ class Stretch:
             whole.pulses = {name: np.empty(0, kind) for name, kind in _PULSE_KINDS.items()}
             return whole
         return Stretch(
-            *(np.concatenate([getattr(p, name) for p in parts]) for name in ("times", "change", "background")),
+            *(
+                np.concatenate([getattr(p, name) for p in parts])
+                for name in ("times", "change", "background")
+            ),
             {name: np.concatenate([part.pulses[name] for part in parts]) for name in _PULSE_KINDS},
         )
 
@@ -97,6 +102,7 @@ _PULSE_KINDS = {
     "prominence": float,
     "sigma": np.float32,
     "background": np.float32,
+    "own": np.float32,
 }
 
 
@@ -135,7 +141,14 @@ def find_cell_pulses(reduced, cells, origin, inner=None):
     found, frame = found[mine], frame[mine] - low
     cell = found[:, 0].astype(np.int32)
     pulses = dict(zip(("start_s", "peak_s", "end_s", "prominence"), found[:, 2:6].T, strict=True))
-    pulses |= {"cell": cell, "sigma": residuals.sigma[frame, cell], "background": residuals.background[frame, cell]}
+    at = frame, cell
+    pulses |= {"cell": cell, "sigma": residuals.sigma[at]}
+    # Of the cell alone: its peak over the frames just before the start and just after the end.
+    near = times_s[low:high]
+    before = np.searchsorted(near, pulses["start_s"], side="right") - 1
+    after = np.minimum(np.searchsorted(near, pulses["end_s"]), len(near) - 1)
+    dark = (residuals.change[before, cell] + residuals.change[after, cell]) / 2
+    pulses |= {"background": residuals.background[at], "own": residuals.change[at] - dark}
     own = slice(first - low, last - low)
     return Stretch(
         reduced.times[first:last], residuals.change[own].copy(), residuals.background[own].copy(), pulses

@@ -69,7 +69,8 @@ class Recovery:
         for name, words in (("on_s", "on-time"), ("off_s", "off-time"), ("period_s", "period")):
             error = self.errors(name, chosen)
             lines.append(
-                f"Median error of the {words}: {median_of(np.abs(error)):.2f} s, bias {median_of(error):+.2f} s."
+                f"Median error of the {words}: {median_of(np.abs(error)):.2f} s, "
+                f"bias {median_of(error):+.2f} s."
             )
         n, _, minutes = self.false[0][1:]
         lines.append(f"False patches in {self.false[0][0]}: {n} in {minutes:.1f} minutes.")
@@ -125,7 +126,9 @@ def measure_recovery(stream0=None, n_trials=25, seed=0, advance=None, snrs=SNRS,
     images, times, what, problems = _real(stream0) if stream0 else _simulated(seed)
     sky = Sky(images, times)
     result = Recovery(what, problems=problems)
-    scenes = [scene for scene, label in SCENES.items() if label != "pulsating"] if simulated else []
+    # Behind the cloud of `cloud_over_aurora` there may be pulsation, so what is found there is not false.
+    named = [s for s, label in SCENES.items() if label != "pulsating" and s != "cloud_over_aurora"]
+    scenes = named if simulated else []
     n_steps = n_trials * len(snrs) + 4 * len(scenes)
     for snr in snrs:
         for trial in range(n_trials):
@@ -198,10 +201,10 @@ def _markdown(result):
     lines = [
         "# How well pulsating patches are found",
         "",
-        f"Patches added to {result.frames}; made by `pulsaurora recovery`. The brightness of a patch is in units of",
-        "the noise of one superpixel (8 x 8 pixels) in one frame. Patches are round, 24 to 56 pixels across, with",
-        f"periods of {PERIODS_S[0]:g} to {PERIODS_S[1]:g} s, a third to two thirds of it on-time, each on-time and",
-        "off-time varied by a fifth. Errors are those of a patch's median, in seconds.",
+        f"Patches added to {result.frames}; made by `pulsaurora recovery`. The brightness of a patch is in",
+        "units of the noise of one superpixel (8 x 8 pixels) in one frame. Patches are round, 24 to 56",
+        f"pixels across, periods of {PERIODS_S[0]:g} to {PERIODS_S[1]:g} s, a third to two thirds of it on",
+        "each on-time and off-time varied by a fifth. Errors are those of a patch's median, in seconds.",
         "",
         *result.summary(),
         "",
@@ -222,7 +225,13 @@ def _markdown(result):
             f"| {snr:g} | {len(found)} | {found.sum()} | {100 * found.mean():.1f} | {100 * low:.1f} to "
             f"{100 * high:.1f} | {' | '.join(errors)} | {right} | {pieces.mean() if len(pieces) else 0:.2f} |"
         )
-    lines += ["", f"By period, at {AIM_SNR:g} sigma and at 2:", "", "| period | found at 3 | found at 2 |", "|---|---|---|"]
+    lines += [
+        "",
+        f"By period, at {AIM_SNR:g} sigma and at 2:",
+        "",
+        "| period | found at 3 | found at 2 |",
+        "|---|---|---|",
+    ]
     period = result.column("period_s")
     for low, high in zip(PERIOD_EDGES_S[:-1], PERIOD_EDGES_S[1:], strict=True):
         shares = []

@@ -6,6 +6,7 @@ little memory and hours can be worked on apart.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -34,6 +35,7 @@ SNR_THRESHOLD = 2.0
 AMPLITUDE_THRESHOLD = 0.01
 # Sliding sums start afresh at multiples of this; an UT hour holds a whole number of them.
 ANCHOR_S = 180.0
+BEAT_S = 60.0  # time in which a cell that beats both rises and falls
 SHORTEST_PERIOD_S = 6.0
 MAXIMUM_WINDOW_S = 360.0
 
@@ -82,11 +84,37 @@ class SkyGrid:
         self.cols = slice(cols_in[0], cols_in[-1] + 1)
         mask = (coarse * (1 + low))[self.rows, self.cols].astype(np.uint8)
         self.cell_mask = np.pad(mask, ((0, 0), (0, PADDING)))
+        self.background = _background(coarse)
         # Expected peak over the other pixels' mean, for a block of Gaussian pixels: E[max] N / (N - 1).
         n_pixels = self.block**2
         self.peak_scale = _expected_maximum(n_pixels) * n_pixels / (n_pixels - 1)
 
 
+def _background(mask):
+    """Orthonormal functions of position over the cells inside, in float32: the smooth part of a sky.
+
+    They span 1, x, y, x^2, xy, y^2 and (x^2 + y^2)^2, which follows the brightening towards the horizon
+    and light pollution or twilight on one side. By Gram and Schmidt's method with exact sums, twice over,
+    for a library's QR does not give the same bits on every machine.
+    """
+    from math import fsum, sqrt
+
+    rows, cols = np.nonzero(mask)
+    y, x = (rows - rows.mean()) / 12, (cols - cols.mean()) / 12
+    basis = []
+    for function in (np.ones_like(x), x, y, x * x, x * y, y * y, (x * x + y * y) * (x * x + y * y)):
+        left = function.copy()
+        for _ in range(2):
+            for other in basis:
+                left -= fsum(left * other) * other
+        length = sqrt(fsum(left * left))
+        # A sky of a few cells cannot tell all of them apart.
+        independent = length > 1e-6 * sqrt(fsum(function * function))
+        basis.append(left / length if independent else np.zeros_like(left))
+    return np.ascontiguousarray(basis, dtype=np.float32)
+
+
+@cache
 def _expected_maximum(n):
     """Mean of the largest of n standard Gaussian numbers, by integrating over its distribution."""
     from math import erf
@@ -175,9 +203,9 @@ def reduce_frames(images, times, grid):
     peaks = np.empty_like(means)
     coarse = np.empty((step, COARSE, COARSE), dtype=np.float32)
     sums, tops = np.empty(grid.shape[1], dtype=np.uint32), np.empty(grid.shape[1], dtype=np.uint16)
-    scratch, mask_scratch = (
-        np.empty(4 * FINE * FINE, dtype=np.float32),
-        np.empty(2 * FINE * FINE, dtype=np.uint8),
+    scratch, mask_scratch, stack = (
+        np.empty(size, dtype=dtype)
+        for size, dtype in zip(_structure.scratch_sizes(), (np.float32, np.uint8, np.int32), strict=True)
     )
     inside = grid.cell_mask[:, :-PADDING] > 0
     for start in range(0, n, step):
@@ -186,8 +214,8 @@ def reduce_frames(images, times, grid):
         _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
         _structure.fill_structure(
             means[some], peaks[some], grid.fine_mask, grid.fine_elevation, grid.peak_scale, grid.block**2,
-            GAIN, READ_VARIANCE, OFFSET, SATURATION, scratch, mask_scratch, coarse[some],
-            structure[start:stop],
+            GAIN, READ_VARIANCE, OFFSET, SATURATION, grid.background, scratch, mask_scratch, stack,
+            coarse[some], structure[start:stop],
         )  # fmt: skip
         cells[start:stop, :, :-PADDING] = coarse[some, grid.rows, grid.cols] * inside
     return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid)
@@ -242,12 +270,16 @@ def window_features(
     n_rows, n_cols = reduced.grid.cell_mask.shape
     n_cells = n_rows * n_cols
     n_frequencies = int(round(window_s / SHORTEST_PERIOD_S))
+    n_flow = _modulation.flow_size(n_rows, n_cols)
     modulation = np.empty((last - first, n_modulation), dtype=np.float32)
     _modulation.fill_modulation(
         times_s, reduced.cells, reduced.structure, reduced.grid.cell_mask.ravel(), n_rows, n_cols,
         first, last, window_s / 2, cadence_s, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN,
         READ_VARIANCE, 4 * (reduced.grid.block**2 - 1), OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
-        np.empty((n, n_cells), dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))), np.empty((n, 7)),
+        BEAT_S / 2, reduced.grid.background, *(np.empty((n, n_cells), dtype=np.float32) for _ in range(3)),
+        np.empty(n, dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))),
+        np.empty((n, n_flow), dtype=np.float32), np.empty(n_flow, dtype=np.float32),
+        np.empty(n_cells, dtype=np.int32),
         np.empty(_modulation.scratch_size(n_cells, n_frequencies), dtype=np.float32),
         np.empty(n_cells, dtype=np.int32), np.empty(n_cells, dtype=np.uint8), modulation,
     )  # fmt: skip

@@ -78,7 +78,7 @@ class Residuals:
 
 
 def seconds_since(times, origin):
-    """Return seconds from `origin` (a date, or anything numpy takes for a time), float64, to the microsecond."""
+    """Return seconds from `origin` (a date or a time), float64, exact to the microsecond."""
     return (np.asarray(times, "datetime64[us]") - np.datetime64(origin, "us")) / np.timedelta64(1, "s")
 
 

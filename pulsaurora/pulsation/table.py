@@ -7,7 +7,7 @@ on another version are refused.
 
 from dataclasses import dataclass
 
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,9 @@ _HANN = "Hann-tapered discrete Fourier transform at the true times (Harris 1978)
 _PULSATION = "periods of pulsating aurora (Yamamoto 1988; Humberset et al. 2016)"
 _PATCHES = "patchy against amorphous pulsating aurora (Grono and Donovan 2018)"
 _FLOW = "brightness constancy (Horn and Schunck 1981), one motion for the whole sky"
+_LOCAL_FLOW = "brightness constancy (Lucas and Kanade 1981), one motion for each region"
+_BACKGROUND = "robust least squares (Huber 1964)"
+_THROUGH = "cloud hides stars, aurora does not"
 _SUN_MOON = "ERFA (IAU SOFA); computable causes of bad viewing"
 _STATISTIC = "plain statistic"
 
@@ -77,7 +80,7 @@ STRUCTURE = (
     Feature(
         "stars",
         "log10(1 + n)",
-        "Point sources that stand alone: not edges of arcs.",
+        "Point sources that stand alone: not edges of arcs, patches or cloud.",
         "peak over photon noise",
     ),
     Feature(
@@ -95,6 +98,37 @@ STRUCTURE = (
         "van Rhijn 1921",
     ),
     Feature("asymmetry", "dex", "Difference across the sky of a plane through log brightness.", _STATISTIC),
+    Feature(
+        "relief",
+        "log10 dex",
+        "Standard deviation over cells of the relief: log brightness less its smooth background "
+        "(a plane, squares and a fourth power of position, fitted robustly).",
+        _BACKGROUND,
+    ),
+    Feature("relief_skew", "1", "Mean cube of the relief over that of its standard deviation.", _BACKGROUND),
+    Feature("relief_p98", "dex", "98th percentile of the relief over cells.", _BACKGROUND),
+    Feature("relief_p2", "dex", "2nd percentile of the same.", _BACKGROUND),
+    Feature("relief_bright", "fraction", "Sky more than 0.05 dex above its background.", _BACKGROUND),
+    Feature("relief_strong", "fraction", "Sky more than 0.15 dex above it.", _BACKGROUND),
+    Feature("relief_dark", "fraction", "Sky more than 0.05 dex below it.", _BACKGROUND),
+    Feature("relief_elongation_sky", "0 to 1", "Anisotropy of the relief over the whole sky.", _TENSOR),
+    Feature("relief_elongation_local", "0 to 1", "Anisotropy of the relief in 5 x 5 cells.", _TENSOR),
+    Feature(
+        "relief_regions",
+        "log10(1 + n)",
+        "Regions of two or more touching cells more than 0.05 dex above the background.",
+        _PATCHES,
+    ),
+    Feature("relief_largest", "fraction of sky", "Size of the largest of them.", _PATCHES),
+    Feature("relief_largest_elongation", "0 to 1", "Its elongation by second moments.", _PATCHES),
+    Feature(
+        "stars_in_bright",
+        "log10",
+        "Stars where the relief is above 0.04 dex over those expected there at the sky's mean density, "
+        "two added to both.",
+        _THROUGH,
+    ),
+    Feature("stars_in_dark", "log10", "The same where the relief is below -0.04 dex.", _THROUGH),
 )
 
 MODULATION = (
@@ -205,6 +239,36 @@ MODULATION = (
     ),
     Feature("flow_speed", "log10 cells/s", "Speed of that drift.", _FLOW),
     Feature("change", "log10 dex/s", "Rms rate of change of log brightness.", _FLOW),
+    Feature(
+        "flow_local_explained",
+        "fraction",
+        "Change between frames that a drift of its own in each region of 5 x 5 cells explains.",
+        _LOCAL_FLOW,
+    ),
+    Feature(
+        "flow_local_speed", "log10 cells/s", "Mean speed of those drifts, weighted by change.", _LOCAL_FLOW
+    ),
+    Feature(
+        "beat_04",
+        "fraction",
+        "Sky that within 30 s either way both rises and falls by more than 0.04 of its mean level and 6 "
+        "sigma of photon noise, the sky's median and each cell's line taken off.",
+        _PULSATION,
+    ),
+    Feature("beat_16", "fraction", "The same by more than 0.16.", _PULSATION),
+    Feature(
+        "beat_on_edges",
+        "-1 to 1",
+        "Correlation over cells of log beat with log gradient of brightness: drifting structure beats where "
+        "it is steep.",
+        _STATISTIC,
+    ),
+    Feature(
+        "beat_on_bright",
+        "-1 to 1",
+        "Correlation over cells of log beat with the relief of the time mean: patches beat where they shine.",
+        _STATISTIC,
+    ),
 )
 
 SUN_MOON = (

@@ -4,8 +4,8 @@ import numpy as np
 
 from pulsaurora.pulsation.geography import distance_km, mean_place
 from pulsaurora.pulsation.kinds import KINDS
-from pulsaurora.pulsation.measuring import cells_of, times_of
 from pulsaurora.pulsation.linking import outline_of
+from pulsaurora.pulsation.measuring import cells_of, times_of
 
 PATCH_COLUMNS = {
     "patch": int, "start": "datetime64[us]", "end": "datetime64[us]", "n_pulses": int, "n_whole": int,

@@ -154,7 +154,7 @@ def arcs_active(scene, rng, duration, background):
     _under_diffuse(scene, rng, background)
 
 
-@_scene(OTHER_AURORA, 0.8)
+@_scene(OTHER_AURORA, 1.0)
 def arcs_fluctuating(scene, rng, duration, background):
     """Arcs whose light fluctuates within seconds: what most resembles pulsation."""
     arcs = Arcs(rng, background * log_uniform(rng, 0.6, 20), rng.uniform(0, 0.5))

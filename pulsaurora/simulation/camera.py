@@ -6,6 +6,7 @@ frames of one imager: variance = 1.68 (count - pedestal) + 380 counts^2; others 
 """
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
@@ -16,6 +17,8 @@ from pulsaurora.simulation.draws import chance, choose, log_uniform, smooth_line
 SHAPE = (256, 256)
 EMISSION_KM = 110.0
 _EARTH_KM = 6371.0
+_RHO = np.linspace(0, 1.3, 261)
+_SLANT_PX = 2.5
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Camera:
     read_variance: float
     sensitivity: float
     psf: float
+    depth_km: float
     exposure_jitter: float
     row_noise: float
     index: np.ndarray
@@ -60,24 +64,49 @@ class Camera:
     def project(self, elevation_deg, azimuth_deg):
         """Return the (row, column) where a direction falls, float32; far below the horizon lies outside."""
         zenith = (90 - np.asarray(elevation_deg, float)) / 90
-        rho = np.interp(zenith, self._zenith, self._rho)
+        rho = np.interp(zenith, self._zenith, _RHO)
         angle = self.parity * np.radians(azimuth_deg) + self.rotation
         row = self.centre[0] - self.radius * rho * np.cos(angle)
         col = self.centre[1] + self.radius * rho * np.sin(angle)
         return row.astype(np.float32), col.astype(np.float32)
 
-    @property
-    def _rho(self):
-        return np.linspace(0, 1.3, 261)
+    def blurred(self, light):
+        """Return the image of extended light as the lens blurs it, float32 (256, 256)."""
+        image = np.zeros(SHAPE, np.float32)
+        image.ravel()[self.index] = light
+        return _blurred(image, self.psf)
 
-    @property
+    def slanted(self, light):
+        """Return the light of a sheet of patches as it is seen aslant, float32 (n_pixels,).
+
+        The emission is some 10 to 20 km deep (standard deviation depth_km); away from the zenith that
+        smears a patch along the radius, more so than the lens does. The smear is taken as round.
+        """
+        image = np.zeros(SHAPE, np.float32)
+        image.ravel()[self.index] = light
+        share, inside = self._slant
+        return light + share * (_blurred(image, _SLANT_PX).ravel()[self.index] / inside - light)
+
+    @cached_property
+    def _slant(self):
+        """How much of a pixel's light is smeared, and how much of the smear lies inside the sky."""
+        z = np.radians(90 - self.elevation)
+        across = 0.6 * self.depth_km * np.sin(z) * np.cos(z) / EMISSION_KM / (np.pi / 2 / self.radius)
+        whole = np.zeros(SHAPE, np.float32)
+        whole.ravel()[self.index] = 1
+        inside = _blurred(whole, _SLANT_PX).ravel()[self.index]
+        return np.minimum((across / _SLANT_PX) ** 2, 1).astype(np.float32), inside
+
+    @cached_property
     def _zenith(self):
-        return _zenith_angle(self._rho, self.cubic)
+        return _zenith_angle(_RHO, self.cubic)
 
     def expose(self, signal, rng):
         """Return one frame, uint16 (256, 256), of a signal (counts above pedestal, float32, same shape)."""
         counts = np.empty(SHAPE, np.uint16)
-        normal = rng.standard_normal(SHAPE, dtype=np.float32)
+        pool = _noise_pool()
+        first = int(rng.integers(0, pool.size - SHAPE[0] * SHAPE[1]))
+        normal = pool[first : first + SHAPE[0] * SHAPE[1]].reshape(SHAPE)
         offsets = (self.row_noise * rng.standard_normal(SHAPE[0])).astype(np.float32)
         factor = np.float32(1 + self.exposure_jitter * rng.standard_normal())
         _simulate.fill_counts(
@@ -98,11 +127,27 @@ class Camera:
         return counts
 
 
+def _blurred(image, sigma):
+    out = np.empty_like(image)
+    _simulate.blur(image, np.empty_like(image), out, sigma)
+    return out
+
+
+@cache
+def _noise_pool():
+    """Gaussian numbers of which each frame takes a stretch at random, which costs a tenth of drawing anew.
+
+    Two frames of a night share a stretch, a thousand pixels or more apart, about once in 32; nothing here
+    looks for such a coincidence.
+    """
+    return np.random.default_rng(0).standard_normal(1 << 22, dtype=np.float32)
+
+
 def _zenith_angle(rho, cubic):
     return (rho + cubic * rho**3) / (1 + cubic)
 
 
-def draw_camera(rng, centre=None, radius=None, plain=None):
+def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     """Draw an imager: lens, orientation, horizon, vignetting, stray light, CCD and its defects.
 
     Parameters
@@ -112,13 +157,20 @@ def draw_camera(rng, centre=None, radius=None, plain=None):
         (row, column) of the zenith and pixels from there to the horizon; drawn when not given.
     plain : bool, optional
         An idealized imager: round, flat, bare; one of eight is.
+    lowest_deg : float, degrees
+        Elevation below which no light of the sky is rendered.
 
     Returns
     -------
     Camera
     """
     plain = chance(rng, 0.12) if plain is None else plain
-    drawn = (rng.uniform(120, 136), rng.uniform(120, 136)), rng.uniform(98 if plain else 110, 128)
+    # As the real frames at hand: flat to 0.6 of the radius, then steeply down to a bare, lit rim.
+    barrel = not plain and chance(rng, 0.35)
+    drawn = (
+        (rng.uniform(120, 136), rng.uniform(120, 136)),
+        rng.uniform(98 if plain else 120 if barrel else 110, 128),
+    )
     centre, radius = centre or drawn[0], radius or drawn[1]
     cubic = 0.0 if plain else rng.uniform(-0.1, 0.12)
     rotation, parity = rng.uniform(-np.pi, np.pi), int(rng.choice([-1, 1]))
@@ -130,16 +182,17 @@ def draw_camera(rng, centre=None, radius=None, plain=None):
     zenith = np.minimum(_zenith_angle(rho, cubic), 2.0) * 90
     azimuth = np.degrees(parity * (np.arctan2(right, up) - rotation)) % 360
     elevation = 90 - zenith
-    seen = elevation > 0.3
-    through = _through(rng, elevation, azimuth, plain)
-    vignetting = _vignetting(rng, rho, plain)
+    seen = elevation > lowest_deg
+    through = _through(rng, elevation, azimuth, plain, bare=barrel and chance(rng, 0.7))
+    vignetting = _barrel(rng, rho) if barrel else _vignetting(rng, rho, plain)
 
     el = np.radians(elevation[seen])
     az = np.radians(azimuth[seen])
     z = np.pi / 2 - el
     ratio = _EARTH_KM / (_EARTH_KM + EMISSION_KM)
-    far = _EARTH_KM * (z - np.arcsin(ratio * np.sin(z)))
-    footprint = _footprint(far, z, radius)
+    far = _ground_km(z)
+    angles = np.linspace(0, np.pi / 2, 400)
+    footprint = np.interp(z, angles, np.gradient(_ground_km(angles), angles)) * (np.pi / 2 / radius)
     flat = np.tan(np.minimum(z, np.radians(88)))
     flat = flat / (1 + 0.03 * flat)
     airmass = 1 / (np.sin(el) + 0.15 * (np.degrees(el) + 3.885) ** -1.253)
@@ -167,7 +220,8 @@ def draw_camera(rng, centre=None, radius=None, plain=None):
         noise_slope=1.68 if chance(rng, 0.3) else log_uniform(rng, *((0.7, 3.5) if odd else (1.2, 2.5))),
         read_variance=380.0 if chance(rng, 0.3) else log_uniform(rng, *((50, 1500) if odd else (200, 700))),
         sensitivity=log_uniform(rng, *((0.25, 4.0) if odd else (0.55, 1.75))),
-        psf=rng.uniform(0.55, 1.1),
+        psf=log_uniform(rng, 0.55, 1.7),
+        depth_km=log_uniform(rng, 3, 9),
         exposure_jitter=0.0 if chance(rng, 0.4) else log_uniform(rng, 1e-4, 4e-3),
         row_noise=0.0 if chance(rng, 0.5) else log_uniform(rng, 0.5, 5),
         index=np.flatnonzero(seen).astype(np.int64),
@@ -195,12 +249,9 @@ def draw_camera(rng, centre=None, radius=None, plain=None):
     )
 
 
-def _footprint(far, z, radius):
-    """Return how many km at emission height one pixel spans along the radius."""
-    order = np.argsort(z, kind="stable")
-    angles = np.linspace(0, np.pi / 2, 400)
-    curve = np.interp(angles, z[order], far[order])
-    return np.interp(z, angles, np.gradient(curve, angles)) * (np.pi / 2 / radius)
+def _ground_km(zenith):
+    """Return how far over the ground (km) a zenith angle (radians) meets the emission, over a round earth."""
+    return _EARTH_KM * (zenith - np.arcsin(_EARTH_KM / (_EARTH_KM + EMISSION_KM) * np.sin(zenith)))
 
 
 def _vignetting(rng, rho, plain):
@@ -209,17 +260,25 @@ def _vignetting(rng, rho, plain):
     rho = np.minimum(rho, 1.2)
     strength, corner, power = rng.uniform(0, 0.25), rng.uniform(0, 0.55), rng.uniform(4, 10)
     shade = strength * rho**2 + corner * rho**power
-    if chance(rng, 0.5):  # the lens barrel: what the real frames show best, 0.64 of the centre at 0.8 radii
+    if chance(rng, 0.3):
         shade = strength * rho**2 + rng.uniform(0.1, 0.7) / (
             1 + np.exp(-(rho - rng.uniform(0.75, 1.0)) / rng.uniform(0.04, 0.12))
         )
     return np.clip(1 - shade, 0.05, 1)
 
 
-def _through(rng, elevation, azimuth, plain):
-    """Return what the horizon lets through, 0 to 1: trees, hills, buildings, masts."""
+def _barrel(rng, rho):
+    """Return the shade of a lens barrel alone: real frames fall from 0.96 to 0.36 between 0.6 and 1 radius."""
+    edge = 1 + np.exp(-(np.minimum(rho, 1.2) - rng.uniform(0.78, 0.92)) / rng.uniform(0.05, 0.09))
+    return np.clip(1 - rng.uniform(0.5, 0.75) / edge, 0.05, 1)
+
+
+def _through(rng, elevation, azimuth, plain, bare=False):
+    """Return what the horizon lets through, 0 to 1: trees, hills, buildings, masts; little where bare."""
     if plain:
         return np.ones_like(elevation)
+    if bare:
+        return 1 / (1 + np.exp(-(elevation - rng.uniform(0, 2)) / rng.uniform(0.2, 0.8)))
     step = np.arange(0, 360, 0.5)
     hills = np.maximum(0, rng.uniform(0, 3) + rng.uniform(0, 2) * smooth_line(rng, 720, 150))
     trees = rng.uniform(0, 3) * np.abs(smooth_line(rng, 720, rng.uniform(4, 15)))

@@ -117,7 +117,7 @@ def _inverse_erf(x):
 
 
 class Dome:
-    """What lies on the dome: 'frost', 'snow', 'rain', 'dew' (condensation) or 'fog' before it.
+    """What lies on the dome: 'frost', 'snow', 'rain', 'dew' (condensation); 'fog' or snow 'falling' before it.
 
     ``apply`` blurs, hides and lights the sky's image as such a dome does.
     """
@@ -128,7 +128,7 @@ class Dome:
         self.drops = None
         if kind == "fog":
             self.blur, self.hide = log_uniform(rng, 4, 20), np.full(SHAPE, 0.5 + 0.5 * amount)
-        elif kind == "dew":
+        elif kind in ("dew", "falling"):
             self.blur, self.hide = log_uniform(rng, 2, 12), np.full(SHAPE, 0.3 * amount)
         else:
             wavelength = {"frost": (3, 25), "snow": (10, 90), "rain": (6, 14)}[kind]
@@ -138,7 +138,12 @@ class Dome:
             else:
                 hide = 1 / (1 + np.exp(-(field - np.quantile(field, 1 - amount)) * log_uniform(rng, 1.5, 10)))
             self.blur, self.hide = log_uniform(rng, 1, 8), hide
-        self.flakes = rng.uniform(0, 150) if kind == "snow" and chance(rng, 0.5) else 0.0
+        # Flakes lit from the ground, elsewhere in each frame: out of focus, drawn out by their fall.
+        falls = kind == "falling" or (kind == "snow" and chance(rng, 0.5))
+        self.flakes = log_uniform(rng, 8, 1200) if falls else 0.0
+        self.flake = log_uniform(rng, 0.6, 2.5), log_uniform(rng, 0.3, 25), log_uniform(rng, 0.2, 8)
+        self.fall = rng.uniform(0, np.pi)
+        self.gust = Wander(rng, 1, rng.uniform(0, 0.7), 5, 120, 0.05)
         self.hide = self.hide.astype(np.float32)
         grain = texture(rng, log_uniform(rng, 30, 400), 256, slope=rng.uniform(2.0, 3.8))
         relief = log_uniform(rng, 0.003, 0.06) if kind in ("fog", "dew") else log_uniform(rng, 0.01, 0.3)
@@ -154,15 +159,20 @@ class Dome:
         blurred = soften(image, self.blur)
         out = (1 - hide) * blurred + hide * self.veil * mean * inside
         if self.flakes:
-            n = rng.poisson(self.flakes)
-            spots = rng.uniform(20, 236, (2, n)).astype(np.float32)
+            n = rng.poisson(self.flakes * self.gust(t))
+            blur, length, bright = self.flake
+            middle, angle = rng.uniform(0, 256, (2, n)), self.fall + 0.3 * rng.standard_normal(n)
+            reach = length * rng.uniform(0.3, 1.5, n) * np.linspace(-0.5, 0.5, 5)[:, None]
+            light = np.tile(mean * bright * rng.exponential(1, n) / 5 * 2 * np.pi * blur**2, 5)
+            flakes = np.zeros(SHAPE, np.float32)
             _simulate.add_points(
-                out,
-                spots[0],
-                spots[1],
-                (mean * rng.exponential(4, n)).astype(np.float32),
-                float(rng.uniform(0.8, 2.5)),
+                flakes,
+                (middle[0] + reach * np.sin(angle)).ravel().astype(np.float32),
+                (middle[1] + reach * np.cos(angle)).ravel().astype(np.float32),
+                light.astype(np.float32),
+                blur,
             )
+            out = out + flakes * inside
         return out.astype(np.float32)
 
 

@@ -4,6 +4,7 @@ The light added is what the synthetic sky would give at the CCD, with the photon
 frames keep their own background, noise, lens and defects.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,6 +131,7 @@ def inject_pulsation(
     size_km=None,
     seed=0,
     lens=None,
+    blur_px=None,
 ):
     """Add pulsating patches to frames.
 
@@ -148,6 +150,9 @@ def inject_pulsation(
     seed : int
     lens : ((float, float), float), optional
         Centre and radius of the sky's disc, pixels; found in the frames when not given.
+    blur_px : float, optional
+        Standard deviation of the lens' blur of what is added; as drawn for any lens when not given. Without
+        it patches end from one pixel to the next, as nothing seen through a lens does.
 
     Returns
     -------
@@ -180,7 +185,8 @@ def inject_pulsation(
         layer = PatchLayer(
             canvas, Mapping(rng, 1 / canvas.cell_km, SIZE), wave, 0.3 * float(canvas.potential.std())
         )
-    # The real lens darkens towards its edge; its own mean frame tells by how much.
+    if blur_px is not None:
+        camera = dataclasses.replace(camera, psf=max(blur_px, 0.2))
     out = np.empty_like(images, order="C")
     pedestal = float(np.median(images[:, :8, :8]))
     pulsation, total = [], []
@@ -188,8 +194,8 @@ def inject_pulsation(
         light = np.zeros(camera.index.size, np.float32)
         layer.add(camera, float(second), light)
         light *= np.minimum(camera.path, 5.0) * camera.transmission
-        added = np.zeros((256, 256), np.float32)
-        added.ravel()[camera.index] = light
+        added = camera.blurred(camera.slanted(light))
+        light = added.ravel()[camera.index]
         out[k] = add_light(images[k], added, rng)
         pulsation.append(light[camera.sample])
         total.append(out[k].ravel()[camera.index[camera.sample]] - np.float32(pedestal))

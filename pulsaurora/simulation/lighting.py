@@ -262,7 +262,7 @@ class Stars:
         self.steady = np.zeros(n, bool)
         self.steady[:n_planets] = True
         self.flux = DARK_SKY * 10 ** (-0.4 * (magnitude - _STAR_MAGNITUDE))
-        self.twinkle = log_uniform(rng, 0.02, 0.12)
+        self.twinkle = log_uniform(rng, 0.02, 0.3)
         self.camera, self.latitude, self.longitude = camera, latitude, longitude
         self._map = np.full(256 * 256, -1, np.int64)
         self._map[camera.index] = np.arange(camera.index.size)

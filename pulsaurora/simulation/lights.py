@@ -10,6 +10,7 @@ from pulsaurora._core import _simulate
 from pulsaurora.simulation.draws import chance, choose, log_uniform
 
 EXPOSURE_S = 1.0
+_MOMENTS = np.linspace(0, EXPOSURE_S, 21)
 
 
 def _points(view, image, elevation, azimuth, flux, sigma):
@@ -20,7 +21,7 @@ def _points(view, image, elevation, azimuth, flux, sigma):
 
 def _lit_share(t, period, duty, phase):
     """Return the share of the exposure for which a square flasher is on."""
-    edges = t + np.linspace(0, EXPOSURE_S, 21)
+    edges = t + _MOMENTS
     return float((((edges + phase) % period) < duty * period).mean())
 
 

@@ -50,7 +50,7 @@ class SimulatedMinute:
     pulsating_fraction : ndarray of float32, shape (n,)
         Share of the sky above 15 degrees that visibly pulsates.
     truth : dict of ndarray
-        More of it: contrast, aurora_fraction, aurora_counts, cloud_fraction, margin, sun_elevation_deg,
+        More of it: contrast, aurora_fraction, aurora_counts, cloud_fraction, margin, sure, sun_elevation_deg,
         moon_elevation_deg, moon_illumination, fading (share of the other scene in the frame),
         from_change_s (to the nearest change of scene; a day when there is none).
     """
@@ -85,7 +85,16 @@ class _Part:
 
 
 def simulate_minutes(
-    seed, start, n_minutes, site=None, script=None, skip=True, given=True, gaps=(), camera=None
+    seed,
+    start,
+    n_minutes,
+    site=None,
+    script=None,
+    skip=True,
+    given=True,
+    gaps=(),
+    camera=None,
+    lowest_deg=0.3,
 ) -> Iterator:
     """Simulate an imager's frames, a minute at a time.
 
@@ -109,6 +118,8 @@ def simulate_minutes(
         Minutes since the start between which no frame is taken.
     camera : pulsaurora.simulation.camera.Camera, optional
         The imager; drawn when not given.
+    lowest_deg : float, degrees
+        Elevation below which the drawn imager sees nothing; a third of the work lies below 12 degrees.
 
     Yields
     ------
@@ -124,7 +135,7 @@ def simulate_minutes(
     root = np.random.SeedSequence(seed)
     for_site, for_camera, for_sky, for_script, for_frames = (np.random.default_rng(s) for s in root.spawn(5))
     site, imager, latitude, longitude = _draw_site(for_site, site, start, n_minutes)
-    camera = camera or draw_camera(for_camera)
+    camera = camera or draw_camera(for_camera, lowest_deg=lowest_deg)
     heavens = Heavens(start, n_minutes, latitude, longitude)
     lighting = Lighting(for_sky, camera, heavens)
     stars = Stars(for_sky, camera, latitude, longitude)
@@ -189,6 +200,7 @@ def _minute(parts, rows, camera, site, imager, latitude, longitude):
         "aurora_counts",
         "cloud_fraction",
         "margin",
+        "sure",
     )
     columns = {name: [] for name in names}
     for _, _, part, index, *_ in rows:

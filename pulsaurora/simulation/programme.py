@@ -57,13 +57,11 @@ def draw_script(rng, start, n_minutes, heavens, against=0.12):
     return script
 
 
-def draw_start(rng, moonlit=0.4):
-    """Draw a minute of a winter's night between 2005 and 2025; a share is within days of full moon."""
-    full = chance(rng, moonlit)
+def draw_start(rng):
+    """Draw a minute of the winters between 2005 and 2025: the moon is up and lit in two of five dark ones."""
     while True:
         day = np.datetime64("2005-01-01", "D") + int(rng.integers(0, 365 * 20))
-        lit = sun_moon(np.array([day], "datetime64[us]"), 60.0, 0.0).moon_illumination[0]
-        if not 4 < int(str(day)[5:7]) < 9 and (lit > 0.6 or not full):
+        if not 4 < int(str(day)[5:7]) < 9:
             return (day.astype("datetime64[m]") + int(rng.integers(0, 1440))).astype("datetime64[us]")
 
 

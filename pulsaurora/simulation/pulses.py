@@ -53,15 +53,13 @@ def pulse_series(rng, n_patches, duration_s, style=None):
     jitter = {"regular": rng.uniform(0, 0.15), "sine": 0.0}.get(style, rng.uniform(0.2, 0.6))
     leak = 0.0 if chance(rng, 0.5) else rng.uniform(0, 0.5)
     rise, fall = log_uniform(rng, 0.15, 0.6), log_uniform(rng, 0.15, 0.8)  # shares of the on-time
-    own = np.empty((n_own, t.size))
-    for k in range(n_own):
-        scale = np.exp(np.log(spread) * rng.uniform(-1, 1))
-        if style == "sine":
-            own[k] = 0.5 + 0.5 * np.sin(2 * np.pi * (t / (period * scale) + rng.random()))
-            continue
-        own[k] = _pulses(rng, t, on * scale, off * scale, jitter, uneven, leak, rise, fall)
+    scale = np.exp(np.log(spread) * rng.uniform(-1, 1, n_own))[:, None]
+    if style == "sine":
+        own = 0.5 + 0.5 * np.sin(2 * np.pi * (t / (period * scale) + rng.random((n_own, 1))))
+    else:
+        own = _pulses(rng, t, on * scale, off * scale, jitter, uneven, leak, rise, fall)
     if style == "trains":
-        own = own * np.stack([_trains(rng, t, period) for _ in range(n_own)])
+        own *= _trains(rng, t, period, n_own)
     series = own[np.arange(n_patches) % n_own] if n_own < n_patches else own
     if n_own < n_patches and chance(rng, 0.6):  # followers lag by a moment
         late = np.maximum(rng.exponential(rng.uniform(0.2, 3), n_patches), 0)
@@ -70,27 +68,34 @@ def pulse_series(rng, n_patches, duration_s, style=None):
 
 
 def _pulses(rng, t, on, off, jitter, uneven, leak, rise, fall):
-    n = int(t[-1] / max(on + off, 1.0) * 2) + 8
-    ons = on * np.exp(jitter * rng.standard_normal(n) - 0.5 * jitter**2)
-    offs = off * np.exp(jitter * rng.standard_normal(n) - 0.5 * jitter**2)
-    start = np.cumsum(ons + offs) - ons - rng.uniform(0.5, 2) * (on + off)
-    high = np.maximum(1 + uneven * rng.standard_normal(n), 0.1)
-    low = leak * rng.uniform(0.6, 1.4, n)
+    """Return trapezoid pulses, one row for each of the typical on- and off-times (n, 1)."""
+    shape = len(on), int(t[-1] / max(float((on + off).min()), 1.0) * 2) + 8
+    ons = on * np.exp(jitter * rng.standard_normal(shape) - 0.5 * jitter**2)
+    offs = off * np.exp(jitter * rng.standard_normal(shape) - 0.5 * jitter**2)
+    start = np.cumsum(ons + offs, axis=1) - ons - rng.uniform(0.5, 2, (len(on), 1)) * (on + off)
+    high = np.maximum(1 + uneven * rng.standard_normal(shape), 0.1)
+    low = leak * rng.uniform(0.6, 1.4, shape)
     high = np.maximum(high, low)
-    knots = np.stack([start, start + rise * ons, start + (1 - fall * (1 - rise)) * ons, start + ons], 1)
-    return np.interp(t, knots.ravel(), np.stack([low, high, high, low], 1).ravel())
+    knots = np.stack([start, start + rise * ons, start + (1 - fall * (1 - rise)) * ons, start + ons], 2)
+    levels = np.stack([low, high, high, low], 2)
+    return np.stack([np.interp(t, k.ravel(), v.ravel()) for k, v in zip(knots, levels, strict=True)])
 
 
-def _trains(rng, t, period):
-    """Return an envelope that lets some pulses through and silences others for a while."""
-    edges, value, now = [0.0], [1.0], 0.0
-    while now < t[-1]:
-        for level, mean in ((1.0, 6 * period), (rng.uniform(0, 0.25), 3 * period)):
-            now += max(rng.exponential(mean), period)
-            edges += [now, now + 0.3 * period]
-            value += [level, 1.0 if level < 1 else 0.0]
-    values = np.repeat(value[1::2], 2)
-    return np.interp(t + rng.uniform(0, 3 * period), np.sort(edges[1:]), values[: len(edges) - 1])
+def _trains(rng, t, period, n):
+    """Return n envelopes that let some pulses through and silence others for a while."""
+    # Each train and each silence lasts a period at least, so these are more than enough.
+    n_pairs = int(t[-1] / (2 * period)) + 4
+    loud = np.maximum(rng.exponential(6 * period, (n, n_pairs)), period)
+    quiet = np.maximum(rng.exponential(3 * period, (n, n_pairs)), period)
+    falls = np.cumsum(loud + quiet, axis=1) - quiet
+    rises = falls + quiet
+    level = rng.uniform(0, 0.25, (n, n_pairs))
+    one = np.ones_like(level)
+    # From loud to quiet and back, each change within 0.3 periods.
+    knots = np.stack([falls, falls + 0.3 * period, rises, rises + 0.3 * period], 2).reshape(n, -1)
+    levels = np.stack([one, level, level, one], 2).reshape(n, -1)
+    late = rng.uniform(0, 3 * period, n)
+    return np.stack([np.interp(t + a, k, v) for a, k, v in zip(late, knots, levels, strict=True)])
 
 
 def _exposed(series):

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
 from pulsaurora._core import _simulate
-from pulsaurora.simulation.camera import SHAPE
 from pulsaurora.simulation.clouds import Dome
 from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, SunMoon
+from pulsaurora.simulation.patches import PatchLayer
 
 MARGIN_S = 60.0
 
@@ -31,6 +31,8 @@ class Scene:
         What the scene's name promises of sun and moon: 'dark', 'moon', 'moonless', 'twilight', 'any'.
     light : SunMoon or None
         Given in place of the real sun and moon.
+    covered : bool
+        No light reaches the CCD.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Scene:
     lights: list = field(default_factory=list)
     needs: str = "any"
     light: SunMoon | None = None
+    covered: bool = False
 
 
 def _diffused(camera, light):
@@ -54,7 +57,10 @@ def _diffused(camera, light):
 
 @dataclass
 class View:
-    """One rendered moment: the signal, and what it was made of on the judged blocks (n_blocks,)."""
+    """One rendered moment: the signal, and what it was made of on the judged blocks (n_blocks,).
+
+    `pulsation` is without what cloud and dome take from it, `aurora` with it.
+    """
 
     image: np.ndarray
     pulsation: np.ndarray
@@ -77,9 +83,17 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     beat = np.zeros(n, np.float32)
     for layer in scene.pulsating:
         layer.add(camera, t, beat)
+    if scene.pulsating:
+        beat = camera.slanted(beat)
     glow = np.zeros(n, np.float32)
+    sheets = [layer for layer in scene.aurora if isinstance(layer, PatchLayer)]
+    if sheets:
+        for layer in sheets:
+            layer.add(camera, t, glow)
+        glow = camera.slanted(glow)
     for layer in scene.aurora:
-        layer.add(camera, t, glow)
+        if layer not in sheets:
+            layer.add(camera, t, glow)
     where = scene.light or lighting.heavens.at(time)
     clear, cloudy = lighting.at(time, scene.light)
     for layer in scene.airglow:
@@ -106,12 +120,11 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     total = clear + beat + glow
     if passes is not None:
         total = total * passes + veil
-        beat, glow = beat * passes, glow * passes
+        glow = glow * passes
     gain = np.float32(camera.sensitivity)
     through = camera.through * gain
-    image = np.zeros(SHAPE, np.float32)
+    image = camera.blurred(total * through)
     flat = image.ravel()
-    flat[camera.index] = total * through
     if stars is not None:
         row, col, flux, pixel = stars.at(time, rng)
         if passes is not None:
@@ -126,9 +139,11 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         image = scene.dome.apply(camera, image, t, rng)
         cover = scene.dome.hide.ravel()[camera.index]
         smear = np.float32(1 / (1 + (scene.dome.blur / 12) ** 2))
-        beat, glow = beat * (1 - cover) * smear, glow * (1 - cover) * smear
+        beat, glow = beat * smear, glow * (1 - cover) * smear
         hidden = 1 - (1 - hidden) * (1 - cover)
     image += camera.stray * np.float32(flat[camera.index].mean())
+    if scene.covered:
+        image[:] = 0
     s = camera.sample
     dawn = 10 ** float(np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG))
     return View(

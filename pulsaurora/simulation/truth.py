@@ -2,26 +2,33 @@
 
 Measured on blocks of 4x4 pixels above 15 degrees of elevation, within +-30 s:
 
-- pulsation is visible in a block when its swing exceeds 4 % of the block's light and 3 times the noise of a
-  5x5-pixel area; the frame is pulsating when 2 % of the sky or more visibly pulsates;
+- pulsation is visible in a block when its light both rises and falls by more than 4 % of the block's light
+  and 3 times the noise of a 5x5-pixel area; the frame is pulsating when 2 % of the sky or more visibly
+  pulsates. Light that only grows or only fades, as where a patch drifts past, does not pulsate, nor does
+  light that comes and goes because cloud passes before it;
 - aurora is visible in a block when it is 12 % of the rest of the light or more, and as much above the noise;
-  where it is so even over the sky that its share differs by less than 8 %, only when it is 60 % or more,
-  since nobody can tell faint even light from airglow;
+  where it is so even over the sky that its share differs by less than 8 %, only when it is 150 % or more,
+  since nobody can tell even light from airglow, which differs threefold between nights;
 - viewing is bad when cloud hides over half of the sky and no aurora is visible through it, when it hides
   over 70 % and little aurora is visible, and when twilight or saturation drowns the sky.
+
+Near these limits people disagree. A frame is sure when limits of light half as high again or by as much
+lower, and limits of hiding a sixth higher or lower, all give the same label.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
+from scipy.ndimage import uniform_filter1d
 
 from pulsaurora.classes import BAD_VIEWING, NO_AURORA, OTHER_AURORA, PULSATING
 
 HALF_WINDOW = 10  # frames
 SWING_SHARE, NOISE_TIMES, PULSATING_SHARE = 0.04, 3.0, 0.02
 AURORA_SHARE, AURORA_SKY = 0.12, 0.03
-EVEN, EVEN_SHARE = 0.08, 0.6
+EVEN, EVEN_SHARE = 0.08, 1.5
+# How far one person's limits lie from another's, as factors.
+LIGHT_DOUBT, HIDING_DOUBT = 1.5, 1.17
 
 
 @dataclass
@@ -35,6 +42,27 @@ class Truth:
     aurora_counts: np.ndarray
     cloud_fraction: np.ndarray
     margin: np.ndarray
+    sure: np.ndarray
+
+
+def beat(light):
+    """Return how far light both rises and falls within HALF_WINDOW frames of each, shape as given.
+
+    Parameters
+    ----------
+    light : ndarray of float32, shape (n_frames, n_blocks)
+    """
+    n = len(light)
+    padded = np.pad(light, ((HALF_WINDOW, HALF_WINDOW), (0, 0)), mode="edge")
+    low, high = padded[:n].copy(), padded[:n].copy()
+    rise, fall = np.zeros_like(light), np.zeros_like(light)
+    for k in range(1, 2 * HALF_WINDOW + 1):
+        now = padded[k : k + n]
+        np.maximum(rise, now - low, out=rise)
+        np.maximum(fall, high - now, out=fall)
+        np.minimum(low, now, out=low)
+        np.maximum(high, now, out=high)
+    return np.minimum(rise, fall)
 
 
 def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
@@ -43,8 +71,8 @@ def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
     Parameters
     ----------
     pulsation, aurora, total, opacity : ndarray of float32, shape (n_frames, n_blocks)
-        Pulsating light, other aurora, all light (counts at the CCD, above pedestal), and how much of the
-        sky beyond is hidden (0 to 1).
+        Pulsating light before cloud takes from it, other aurora as it is seen, all light (counts at the CCD,
+        above pedestal), and how much of the sky beyond is hidden (0 to 1).
     noise_slope, read_variance : float
         The CCD's noise law.
     dawn : ndarray of float, shape (n_frames,)
@@ -53,44 +81,77 @@ def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
     Returns
     -------
     Truth
-        `margin` is how far the pulsating share lies from the limit (natural log of the ratio): near zero
-        people disagree.
+        `margin` is how far the pulsating share lies from the limit (natural log of the ratio); `sure` tells
+        frames of which people who set their limits higher or lower would say the same.
     """
-    size = 2 * HALF_WINDOW + 1
-    swing = maximum_filter1d(pulsation, size, axis=0, mode="nearest") - minimum_filter1d(
-        pulsation, size, axis=0, mode="nearest"
-    )
+    swing = np.zeros_like(pulsation)
+    if pulsation.any():
+        clear = 1 - opacity
+        swing = beat(pulsation) * uniform_filter1d(clear, 2 * HALF_WINDOW + 1, axis=0, mode="nearest")
+        pulsation = pulsation * clear
     noise = np.sqrt((noise_slope * np.maximum(total, 0) + read_variance) / 25)
-    limit = np.maximum(SWING_SHARE * total, NOISE_TIMES * noise)
-    limit = np.where(total > 60000, np.inf, np.maximum(limit, 1e-3))
-    visible = swing > limit
-    pulsating = visible.mean(1)
     light = aurora + pulsation
-    rest = np.maximum(total - light, 1.0)
-    seen = (light > AURORA_SHARE * rest) & (light > NOISE_TIMES * noise)
-    low, high = np.percentile(light / np.maximum(total, 1.0), (10, 95), axis=1)
-    seen &= (light > EVEN_SHARE * rest) | (high - low > EVEN)[:, None]
-    aurora_share = seen.mean(1)
-    hidden = (opacity > 0.55).mean(1)
-    drowned = (total > 60000).mean(1) > 0.5
-    label = np.full(len(total), NO_AURORA, np.int8)
-    label[aurora_share > AURORA_SKY] = OTHER_AURORA
-    label[pulsating >= PULSATING_SHARE] = PULSATING
-    aurora_there = label >= OTHER_AURORA
-    veiled = opacity.mean(1)
-    bad = ((hidden > 0.5) | (veiled > 0.6)) & ~aurora_there
-    bad |= (hidden > 0.7) & (pulsating < 0.05) & (aurora_share < 0.5)
-    bad |= (dawn > 12) & ~(aurora_there & (dawn < 25)) | (drowned & (light.mean(1) < 0.3 * total.mean(1)))
-    label[bad] = BAD_VIEWING
+    sky = _Sky(swing, light, total, noise, opacity, dawn)
+    visible, pulsating, seen = sky.shows()
+    label = sky.label(pulsating, seen)
+    sure = np.ones(len(label), bool)
+    for doubt in (LIGHT_DOUBT, 1 / LIGHT_DOUBT):
+        _, some, share = sky.shows(doubt)
+        for hiding in (HIDING_DOUBT, 1 / HIDING_DOUBT):
+            sure &= sky.label(some, share, doubt, hiding) == label
     with np.errstate(divide="ignore", invalid="ignore"):
         contrast = np.where(visible, swing / np.maximum(total, 1), 0).sum(1) / np.maximum(visible.sum(1), 1)
-    margin = np.log(np.maximum((swing > limit).mean(1), 1e-4) / PULSATING_SHARE)
     return Truth(
         label,
         pulsating.astype(np.float32),
         contrast.astype(np.float32),
-        aurora_share.astype(np.float32),
+        seen.astype(np.float32),
         light.mean(1).astype(np.float32),
-        veiled.astype(np.float32),
-        margin.astype(np.float32),
+        opacity.mean(1).astype(np.float32),
+        np.log(np.maximum(pulsating, 1e-4) / PULSATING_SHARE).astype(np.float32),
+        sure,
     )
+
+
+@dataclass
+class _Sky:
+    """What the frames of a scene hold, block by block, to be judged by one person's limits or another's."""
+
+    swing: np.ndarray
+    light: np.ndarray
+    total: np.ndarray
+    noise: np.ndarray
+    opacity: np.ndarray
+    dawn: np.ndarray
+
+    def __post_init__(self):
+        # Over how wide a range aurora's share of the light goes from one part of the sky to another.
+        self.uneven = np.zeros(len(self.light), np.float32)
+        if self.light.any():
+            low, high = np.percentile(self.light / np.maximum(self.total, 1.0), (10, 95), axis=1)
+            self.uneven = high - low
+
+    def shows(self, doubt=1.0):
+        """Return where pulsation is visible, and the shares of the sky that show it and show aurora."""
+        total, light = self.total, self.light
+        limit = doubt * np.maximum(SWING_SHARE * total, NOISE_TIMES * self.noise)
+        visible = self.swing > np.where(total > 60000, np.inf, np.maximum(limit, 1e-3))
+        rest = np.maximum(total - light, 1.0)
+        seen = (light > doubt * AURORA_SHARE * rest) & (light > doubt * NOISE_TIMES * self.noise)
+        seen &= (light > doubt * EVEN_SHARE * rest) | (self.uneven > doubt * EVEN)[:, None]
+        return visible, visible.mean(1), seen.mean(1)
+
+    def label(self, pulsating, seen, doubt=1.0, hiding=1.0):
+        """Return each frame's label from the shares of its sky that pulsate and show aurora."""
+        hidden, veiled = (self.opacity > 0.55).mean(1), self.opacity.mean(1)
+        drowned = (self.total > 60000).mean(1) > 0.5
+        label = np.full(len(pulsating), NO_AURORA, np.int8)
+        label[seen > doubt * AURORA_SKY] = OTHER_AURORA
+        label[pulsating >= doubt * PULSATING_SHARE] = PULSATING
+        aurora_there = label >= OTHER_AURORA
+        bad = ((hidden > 0.5 * hiding) | (veiled > 0.6 * hiding)) & ~aurora_there
+        bad |= (hidden > 0.7 * hiding) & (pulsating < 0.05 * doubt) & (seen < 0.5)
+        bad |= (self.dawn > 12 * hiding) & ~(aurora_there & (self.dawn < 25))
+        bad |= drowned & (self.light.mean(1) < 0.3 * self.total.mean(1))
+        label[bad] = BAD_VIEWING
+        return label

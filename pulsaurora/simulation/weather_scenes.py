@@ -44,7 +44,7 @@ def clear_passing(scene, rng, duration, background):
         scene.lights.append(Beam(rng))
 
 
-@_scene(NO_AURORA, 0.4)
+@_scene(NO_AURORA, 0.6)
 def clear_floodlit(scene, rng, duration, background):
     """A clear sky over which a lamp on the ground beats or is switched."""
     scene.lights.append(FloodLight(rng))
@@ -56,13 +56,13 @@ def clear_few_clouds(scene, rng, duration, background):
     scene.clouds.append(draw_cloud(rng, cover=rng.uniform(0.03, 0.3)))
 
 
-@_scene(NO_AURORA, 0.4)
+@_scene(NO_AURORA, 0.5)
 def clear_thin_cloud(scene, rng, duration, background):
     """Thin cirrus through which stars are seen."""
     scene.clouds.append(draw_cloud(rng, rng.uniform(0.2, 0.9), rng.uniform(0.05, 0.35), "cirrus"))
 
 
-@_scene(NO_AURORA, 0.4)
+@_scene(NO_AURORA, 0.6)
 def clear_fast_clouds(scene, rng, duration, background):
     """Small clouds that cross a clear sky fast."""
     cloud = draw_cloud(rng, rng.uniform(0.1, 0.4), rng.uniform(0.3, 1.0), "cumulus")
@@ -140,6 +140,21 @@ def snow_on_dome(scene, rng, duration, background):
     scene.dome = Dome(rng, "snow", rng.uniform(0.75, 1.0))
     if chance(rng, 0.6):
         scene.clouds.append(draw_cloud(rng, rng.uniform(0.8, 1.0), rng.uniform(0.9, 1.0), "stratus"))
+
+
+@_scene(BAD_VIEWING, 0.5)
+def snowfall(scene, rng, duration, background):
+    """Snow falling from cloud, lit from the ground."""
+    scene.dome = Dome(rng, "falling", rng.uniform(0.2, 1.0))
+    scene.clouds.append(draw_cloud(rng, rng.uniform(0.9, 1.0), rng.uniform(0.9, 1.0), "stratus"))
+    scene.lights += [GroundLight(rng) for _ in range(int(rng.integers(0, 3)))]
+
+
+@_scene(BAD_VIEWING, 0.2)
+def covered(scene, rng, duration, background):
+    """A lens covered or a shutter that stays closed: the CCD's own noise."""
+    scene.clouds.append(draw_cloud(rng, 1.0, 1.0, "stratus"))
+    scene.covered = True
 
 
 @_scene(BAD_VIEWING, 0.5)

@@ -47,7 +47,9 @@ def draw_map(patches, title="", shape=(256, 256)):
                 [(col, row), (col + CELL_PX, row), (col + CELL_PX, row + CELL_PX), (col, row + CELL_PX)]
             )
             colors.append(seconds)
-    drawn = PolyCollection(squares, array=np.array(colors), norm=norm, cmap="viridis", alpha=0.45, linewidths=0)
+    drawn = PolyCollection(
+        squares, array=np.array(colors), norm=norm, cmap="viridis", alpha=0.45, linewidths=0
+    )
     axes[0].add_collection(drawn)
     axes[0].plot(np.asarray(patches["col"], float), np.asarray(patches["row"], float), "k.", markersize=3)
     axes[0].set(
@@ -60,7 +62,9 @@ def draw_map(patches, title="", shape=(256, 256)):
         size = np.asarray(patches["diameter_km"], float)
         middle = np.nanmedian(longitude)
         east = (longitude - middle + 180) % 360 - 180 + middle
-        axes[1].scatter(east, latitude, s=np.nan_to_num(size) * 2, c=period, norm=norm, cmap="viridis", alpha=0.6)
+        axes[1].scatter(
+            east, latitude, s=np.nan_to_num(size) * 2, c=period, norm=norm, cmap="viridis", alpha=0.6
+        )
         axes[1].set(
             xlabel="longitude (degrees east)", ylabel="latitude (degrees north)",
             aspect=1 / np.cos(np.radians(np.clip(np.nanmedian(latitude), -85, 85))),
@@ -112,7 +116,9 @@ def draw_raster(patches, pulses, title=""):
         axis.set_xlim(start.min(), end.max())
     axis.set_ylim(len(shown) - 0.4, -0.6)
     axis.xaxis.set_major_locator(AutoDateLocator(minticks=4, maxticks=12))
-    axis.xaxis.set_major_formatter(DateFormatter("%H:%M:%S" if len(start) and np.ptp(start) < 0.02 else "%H:%M"))
+    axis.xaxis.set_major_formatter(
+        DateFormatter("%H:%M:%S" if len(start) and np.ptp(start) < 0.02 else "%H:%M")
+    )
     step = max(1, len(shown) // 20)
     axis.set_yticks(np.arange(0, len(shown), step), [str(number[k]) for k in shown[::step]])
     axis.set(xlabel="UT", ylabel="patch")

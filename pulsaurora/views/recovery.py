@@ -40,7 +40,9 @@ def _with_intervals(axis, x, hits, color, label):
     shares = np.array([100 * h.mean() if len(h) else np.nan for h in hits])
     ends = np.array([[100 * end for end in wilson(h.sum(), len(h))] for h in hits])
     around = np.abs(ends.T - shares)
-    axis.errorbar(x, shares, around, color=color, marker="o", markersize=4, capsize=2, linewidth=1, label=label)
+    axis.errorbar(
+        x, shares, around, color=color, marker="o", markersize=4, capsize=2, linewidth=1, label=label
+    )
     axis.set_ylim(-3, 103)
     axis.axhline(95, color="0.6", linewidth=0.8, linestyle="--")
 

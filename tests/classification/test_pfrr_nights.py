@@ -4,7 +4,9 @@ import datetime as dt
 from pathlib import Path
 
 import fitswriter
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import tinymodel
 
@@ -12,6 +14,7 @@ from pulsaurora.archive.tables import read_classifications
 from pulsaurora.classification import model as model_module
 from pulsaurora.classification.pfrr import as_themis, cadence_of, classify_pfrr
 from pulsaurora.cli import log, main
+from pulsaurora.imaging.pfrrpack import pack_pfrr
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import FEATURE_NAMES
@@ -96,6 +99,54 @@ def test_early_files_are_told_apart_by_their_headers(tmp_path, model):
         result = classify_pfrr(tmp_path, tmp_path / "o", date, date, model=model)
         assert [one.name[9:] for one in result.nights] == ["pkr_dasc", "pkr_dasc630"]
         assert [one.status for one in result.nights] == [status, status]
+
+
+def test_labels_from_a_day_file_are_those_from_the_images(tmp_path, model):
+    raw = tmp_path / "raw"
+    night(raw)
+    night(raw, 3, "428")
+    folder = raw / "2015/20151007"
+    (folder / fitswriter.name_of("093000.000")).touch()
+    damaged = fitswriter.counts()
+    damaged[100, 100:103] = 20_000
+    fitswriter.write(folder, "083000.000", pixels=damaged)
+    (raw / "cal").mkdir()
+    elevation = np.full((512, 512), 90, np.float32) - 0.3 * np.abs(np.arange(512) - 255, dtype=np.float32)
+    angles = fitswriter.fits_bytes(elevation, dtype=">f4", bitpix=-32)
+    (raw / "cal/PKR_DASC_0558_20150213_El.FIT").write_bytes(angles)
+
+    pack_pfrr(raw, tmp_path / "d", DATE, DATE, raw16=True)
+    one = classify_pfrr(raw, tmp_path / "a", DATE, DATE, model=model)
+    other = classify_pfrr(tmp_path / "d", tmp_path / "b", DATE, DATE, model=model)
+    assert [(each.name, each.n_frames) for each in other.nights] == [
+        ("20151007_pkr_dasc428", 3), ("20151007_pkr_dasc558", 13)]  # fmt: skip
+    for first, second in zip(one.nights, other.nights, strict=True):
+        assert sorted(map(str, first.problems)) == sorted(map(str, second.problems))
+        tables = [read_classifications(each.path.with_suffix(".parquet")) for each in (first, second)]
+        pd.testing.assert_frame_equal(*tables)
+    assert len(other.nights[1].problems) == 2
+    again = classify_pfrr(tmp_path / "d", tmp_path / "b", DATE, DATE, ["558"], model=model)
+    assert [(each.name, each.status) for each in again.nights] == [("20151007_pkr_dasc558", "skipped")]
+
+
+def test_day_files_that_cannot_be_labelled_are_told(tmp_path, model):
+    night(tmp_path / "raw", 2)
+    pack_pfrr(tmp_path / "raw", tmp_path / "d", DATE, DATE)
+    path = tmp_path / "d/all-images-2015-10-07-558.h5"
+    result = classify_pfrr(tmp_path / "d", tmp_path / "o", DATE, DATE, model=model)
+    assert not result.nights and "--raw16" in str(result.problems[0])
+    pack_pfrr(tmp_path / "raw", tmp_path / "d", DATE, DATE, raw16=True)
+    with h5py.File(path, "r+") as file:  # a frame that does not inflate
+        file["raw_images"].id.write_direct_chunk((1, 0, 0), b"damaged")
+    result = classify_pfrr(tmp_path / "d", tmp_path / "o", DATE, DATE, model=model)
+    assert result.nights[0].n_frames == 1 and "frame 1 is damaged" in str(result.nights[0].problems[0])
+    # Where there are images of the filter, no day file is looked at.
+    pack_pfrr(tmp_path / "raw", tmp_path / "raw", DATE, DATE)
+    result = classify_pfrr(tmp_path / "raw", tmp_path / "p", DATE, DATE, model=model)
+    assert result.nights[0].n_frames == 2 and not result.n_problems
+    path.write_bytes(path.read_bytes()[:1000])
+    result = classify_pfrr(tmp_path / "d", tmp_path / "o", DATE, DATE, model=model)
+    assert not result.nights and str(path) in str(result.problems[0])
 
 
 def test_a_night_without_an_image(tmp_path, model):

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fitswriter
 import pytest
 import servers
+import synthetic
 from servedtree import a_night, files_in, workbook, write
 
+import pulsaurora
 from pulsaurora.archive.transfer.rsync import find_rsync
 from pulsaurora.cli import log, main
 
@@ -23,7 +26,8 @@ QUICK = ("--pause", "0.02", "--retries", "2", "--timeout", "5")
 def settings(tmp_path, monkeypatch):
     monkeypatch.setenv("PULSAURORA_LOGS", str(tmp_path / "logs"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("PULSAURORA_STREAM0", raising=False)
+    for name in ("PULSAURORA_STREAM0", "PULSAURORA_PFRR", "PULSAURORA_OUT"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     yield
     log.stop()
@@ -179,12 +183,42 @@ def test_progress_on_a_terminal(web, tree, tmp_path):
             break
         shown += piece
     os.close(outer)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert process.returncode == 0
+    # And it stays, although each file makes the guess of all bytes better.
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
     assert "fetching themis" in text
-    assert re.search(r"kB +[\d.]+ [kM]B/s +\d:\d\d:\d\d", text), text
+    assert re.search(r"kB +[\d.]+ [kM]?B/s +\d:\d\d:\d\d", text.split("fetching themis")[-1]), text
     assert b"6 came" in said
+
+
+def test_without_what_only_posix_has(web, tree, tmp_path):
+    """As on Windows: neither rsync nor the modules of POSIX, and a lock that is not flock."""
+    frames = a_night(tree, n_minutes=1)
+    script = """
+import importlib, pkgutil, subprocess, sys, types  # subprocess looks for msvcrt itself
+for name in ("fcntl", "grp", "pwd", "pty", "resource", "termios", "tty"):
+    sys.modules[name] = None
+locked = []
+sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, locking=lambda *given: locked.append(given[1:]))
+import pulsaurora
+for module in pkgutil.walk_packages(pulsaurora.__path__, "pulsaurora."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+from pulsaurora.archive import download
+assert download.choose_base("themis").scheme == "https"
+from pulsaurora.cli.main import run
+status = run(["download", "themis", *sys.argv[1:]])
+assert locked and set(locked) == {(2, 1)}, locked
+sys.exit(status)
+"""
+    command = [sys.executable, "-W", "error", "-c", script, "--nights", "gill/2014-03-10", "--base", web.base]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": str(tmp_path)}
+    done = subprocess.run(
+        [*command, "--out", "out"], env=environment, capture_output=True, text=True, timeout=120, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(files_in(tmp_path / "out")) == frames
 
 
 def run_script(name, arguments, monkeypatch):
@@ -194,27 +228,89 @@ def run_script(name, arguments, monkeypatch):
     return ended.value.code
 
 
-def test_scripts(web, tree, tmp_path, monkeypatch):
-    frames = a_night(tree, n_minutes=1)
+def minutes(tree, *names):
+    """Minute files that can be read, as the archive lays them out."""
+    for start, site, imager in names:
+        path = synthetic.minute_path(tree, start, site, imager)
+        times = synthetic.frame_times(3, f"{start}:00.5")
+        synthetic.write_minute(path, synthetic.pixels(), times, site=site, imager=imager)
+
+
+def test_scripts_fetch_and_pack_what_workbooks_name(web, tree, tmp_path, monkeypatch, capfd):
+    minutes(tree, ("2014-03-10T06:00", "gill", "themis19"), ("2014-03-10T06:01", "gill", "themis19"))
+    frames = sorted(files_in(tree))
     write(tree, "skymaps/gill/gill_20110305/themis_skymap_gill_20110305-+_v01.sav")
-    write(tree, "pfrr/2016/20161006/PKR_DASC_0558_20161006_082351.743.FITS")
     # A night that fails first, and one that is there.
-    workbook(tmp_path / "data/labels/themis/a.xlsx", [("2014-03-09", "atha"), ("2014-03-10", "gill")])
-    assert run_script("stream0_download_final.py", ["--base", web.base], monkeypatch) == 3
-    assert set(files_in("data/stream0")) == {*frames, "download_problems.csv"}
+    book = tmp_path / "data/labels/themis/a.xlsx"
+    workbook(book, [("2014-03-09", "atha"), ("2014-03-10", "gill")])
     bases = ["--base", web.base, "--skymap-base", f"{web.base}skymaps/"]
-    assert run_script("download-themis-training-data.py", [*bases, "--sites", "gill"], monkeypatch) == 0
+    assert run_script("stream0_download_final.py", bases, monkeypatch) == 3
+    assert set(files_in("data/stream0")) == {*frames, "download_problems.csv"}
+    skymap = "gill/gill_20110305/themis_skymap_gill_20110305-+_v01.sav"
+    assert set(files_in("data/skymaps")) == {skymap, "skymap_problems.csv"}
+    day = "all-images-2014-03-10-gill.h5"
+    assert set(files_in("data/dayfiles")) == {day, "problems.csv"}
+    told = Path("data/dayfiles/problems.csv").read_text()
+    assert "2014/03/09/atha_*" in told and "done without" not in told
+    with pulsaurora.read_dayfile(f"data/dayfiles/{day}") as made:
+        assert len(made) == 6 and not made.has_raw16
+    logs = {re.sub(r"\d+", "", path.name) for path in (tmp_path / "logs").iterdir()}
+    assert {name.strip("_.log") for name in logs} == {"download_themis", "download_skymap", "pack_themis"}
+
+    # Again, for training: laid out by site, and of one site only; raw frames kept.
+    arguments = [*bases, "--sites", "gill", "--dayfiles", "d", "--raw16"]
+    capfd.readouterr()
+    assert run_script("download-themis-training-data.py", arguments, monkeypatch) == 3  # that skymap is none
+    assert "without a skymap" in Path("d/problems.csv").read_text()
     assert sorted(files_in("data/training")) == [
-        "gill/2014-03-10/themis_skymap_gill_20110305-+_v01.sav",
+        f"gill/2014-03-10/{Path(skymap).name}",
         *(f"gill/2014-03-10/{path.split('/', 4)[4]}" for path in frames),
     ]
+    with pulsaurora.read_dayfile(f"d/{day}") as made:
+        assert made.has_raw16
+    # What failed of frames is not forgotten when skymaps go into the same tree and do not fail.
+    arguments = ["--base", web.base, "--out", "t", "--no-pack", "--skymap-base", f"{web.base}skymaps/"]
+    workbook(book, [("2014-03-09", "gill"), ("2014-03-10", "gill")])
+    assert run_script("download-themis-training-data.py", arguments, monkeypatch) == 3
+    assert "gill/2014-03-09" in Path("t/download_problems.csv").read_text()
+
+
+def test_scripts_stop_where_going_on_is_of_no_use(web, tree, tmp_path, monkeypatch, capfd):
+    minutes(tree, ("2014-03-10T06:00", "gill", "themis19"))
+    named = ["--nights", "gill/2014-03-10", "--base", web.base]
+    assert run_script("stream0_download_final.py", [*named, "--dry-run"], monkeypatch) == 0
+    said, complained = capfd.readouterr()
+    assert "1 files, " in said and "name their place with --skymap-base" in complained
+    assert not Path("data").exists()
+    assert run_script("stream0_download_final.py", [*named, "--transport", "gopher"], monkeypatch) == 2
+    assert run_script("stream0_download_final.py", ["--base", web.base], monkeypatch) == 1  # no workbooks
+    assert "data/labels/themis" in capfd.readouterr().err
+    assert not Path("data").exists()
+
+
+def test_the_script_for_pfrr(web, tree, tmp_path, monkeypatch):
+    fitswriter.write(tree / "2016/20161006", "082351.743", day="20161006")
+    (tree / "2016/20161006" / fitswriter.name_of("082404.243", day="20161006")).touch()
     book = tmp_path / "data/labels/pfrr/pfrr.xlsx"
-    workbook(book, [("2016-10-06", "pfrr")], ("Date", "camera", "Start time", "End time", "Classification"))
+    workbook(book, [("2016-10-05", "pfrr"), ("2016-10-06", "pfrr")])
     shutil.copy(book, book.with_name("~$pfrr.xlsx"))
-    arguments = ["--base", f"{web.base}pfrr/", "--wavelengths=558"]
-    assert run_script("download-pfrr-training-data.py", arguments, monkeypatch) == 0
-    assert list(files_in("data/pfrr")) == ["2016-10-06-558/PKR_DASC_0558_20161006_082351.743.FITS"]
-    assert any("pfrr" in path.name for path in (tmp_path / "logs").iterdir())
+    arguments = ["--base", web.base, "--wavelengths=558"]
+    assert run_script("download-pfrr-training-data.py", arguments, monkeypatch) == 3
+    assert "2016-10-06-558/PKR_DASC_0558_20161006_082351.743.FITS" in files_in("data/pfrr")
+    with pulsaurora.read_dayfile("data/dayfiles/all-images-2016-10-06-558.h5") as made:
+        assert len(made) == 1
+    assert "2016-10-05" in Path("data/dayfiles/problems.csv").read_text()
+
+
+@pytest.mark.parametrize("name", ["stream0_download_final", "download-themis-training-data",
+                                  "download-pfrr-training-data"])  # fmt: skip
+def test_scripts_are_a_page(name, monkeypatch, capfd):
+    text = (ROOT / f"scripts/{name}.py").read_text()
+    assert text.count("\n") < 60
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / f"scripts/{name}.py"), run_name="__main__")
+    assert ended.value.code == 0 and f"python scripts/{name}.py" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("transport", ["http", "ftp", "rsync"])

@@ -1,8 +1,10 @@
 """The pack command: what it says and how it exits."""
 
+import fitswriter
 import pytest
 import synthetic
 import tinymodel
+from servedtree import workbook
 
 import pulsaurora
 from pulsaurora.cli import log, main
@@ -54,6 +56,38 @@ def test_problems_are_told_and_exit_with_3(tmp_path, capsys):
     tinymodel.save(tinymodel.features_proto(tinymodel.weights() / 100), tmp_path / "tiny.onnx")
     assert main.run(["classify", *DATES, "--dayfiles", "o", "--out", "c", "--model", "tiny.onnx"]) == 3
     assert "--raw16" in (tmp_path / "c/problems.csv").read_text()
+
+
+def test_nights_named_by_workbook_or_one_by_one(tmp_path, capsys):
+    for site, date in (("gill", "2014-03-10"), ("rank", "2014-03-10"), ("rank", "2014-03-12")):
+        write(tmp_path / "s", f"{date}T06:00", site=site)
+    book = workbook(tmp_path / "a.xlsx", [("20140310", "gill"), ("20140312", "rank")])
+    where = ["--stream0", "s", "--out", "o"]
+    assert main.run(["pack", "themis", "--labels", str(book), *where]) == 0
+    made = ["all-images-2014-03-10-gill.h5", "all-images-2014-03-12-rank.h5"]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == made
+    # A named night that is not there is told, until it is.
+    named = ["--nights", "gill/2014-03-10,atha/2014-03-11"]
+    capsys.readouterr()
+    assert main.run(["pack", "themis", *named, *where]) == 3
+    shown = capsys.readouterr()
+    assert "1 day files skipped" in shown.out and "1 problems, listed" in shown.err
+    told = (tmp_path / "o/problems.csv").read_text()
+    assert "s/2014/03/11/atha_*" in told and "no frames" in told
+    write(tmp_path / "s", "2014-03-11T06:00", site="atha")
+    assert main.run(["pack", "themis", *named, *where]) == 0
+    assert "atha_" not in (tmp_path / "o/problems.csv").read_text()
+    for arguments in (["2014-03-10"], [*DATES, *named], [], ["--nights", "-x/2014-03-10"]):
+        assert main.run(["pack", "themis", *arguments, *where]) == 2
+
+
+def test_pfrr_nights_named_one_by_one(tmp_path, capsys):
+    fitswriter.write(tmp_path / "r/2015/20151007")
+    where = ["--raw", "r", "--out", "o"]
+    assert main.run(["pack", "pfrr", "--nights", "2015-10-07", *where]) == 0
+    assert main.run(["pack", "pfrr", "--nights", "pfrr/2015-10-07,2015-10-08", *where]) == 3
+    assert "no images" in (tmp_path / "o/problems.csv").read_text()
+    assert "1 day files skipped" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gzip
+import logging
 import os
 import shutil
 import signal
@@ -112,7 +113,8 @@ def test_labels_from_a_day_file_are_those_from_the_minute_files(shared_data, tmp
     assert again.nights[0].status == "skipped"
 
 
-def test_the_skymap_goes_into_the_file_and_into_the_labels(shared_data, tmp_path):
+def test_the_skymap_goes_into_the_file_and_into_the_labels(shared_data, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("pulsaurora"), "propagate", True)  # a command turns it off
     name = "themis_skymap_gako_20110305-+_vXX.sav"
     for date in ("2011-04-01", "2011-01-01"):
         write(tmp_path / "s", f"{date}T06:00", site="gako", imager="themis20")
@@ -125,7 +127,9 @@ def test_the_skymap_goes_into_the_file_and_into_the_labels(shared_data, tmp_path
                              ("skymap_alt", skymap.altitudes_km)):  # fmt: skip
             np.testing.assert_array_equal(file[ours][()], theirs)
             assert file[ours].attrs["about"]
+    assert "without a skymap" not in caplog.text
     pack(tmp_path / "s", tmp_path / "o", dt.date(2011, 1, 1), raw16=True)  # before the skymap begins
+    assert f"{name}: begins after gako/2011-01-01; the day file is made without a skymap" in caplog.text
     with h5py.File(tmp_path / "o/all-images-2011-01-01-gako.h5") as file:
         assert "skymap_elev" not in file
 

@@ -263,6 +263,9 @@ def test_find_skymap_takes_the_newest_not_after_the_night(tmp_path):
     assert found(dt.date(2014, 3, 9)) == "themis_skymap_gill_20130901-%2B_vXX.sav"
     assert found("2013-08-31") == "themis_skymap_gill_20130101-+_vXX.sav"
     assert found("2012-12-31") is None
+    first = find_skymap(tmp_path, "gill", "2012-12-31", later=True)
+    assert first.name == "themis_skymap_gill_20130101-+_vXX.sav"
+    assert find_skymap(tmp_path, "gill", "2014-03-10", later=True) is None
     assert found("2014-03-10", folder) == "themis_skymap_gill_20140310-+_v02.sav"
     assert find_skymap(tmp_path, "../..", "2014-03-10") is None
     assert find_skymap(tmp_path / "nowhere", "gill", "2014-03-10") is None

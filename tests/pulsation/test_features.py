@@ -61,7 +61,7 @@ def test_cells_are_block_means_without_the_brightest_pixel(block):
         np.testing.assert_allclose(peak, expected_peak, rtol=1e-5, atol=0.02)
 
 
-@pytest.mark.parametrize("kind", ["noise", "arc", "stars", "bright", "dark"])
+@pytest.mark.parametrize("kind", ["noise", "arc", "stars", "bright", "dark", "patches"])
 def test_structure_follows_its_definitions(kind):
     rng = np.random.default_rng(5)
     sky = np.full(ELEVATION.shape, 900.0) + 2.0 * COL
@@ -71,6 +71,9 @@ def test_structure_follows_its_definitions(kind):
         sky += 90000 * np.exp(-((np.hypot(ROW - 100, COL - 150) / 20.0) ** 2))
     if kind == "dark":
         sky *= 0.0
+    if kind == "patches":
+        for row, col, radius in ((80, 90, 20), (150, 110, 12), (120, 180, 30), (190, 160, 6)):
+            sky += 700 * (np.hypot(ROW - row, COL - col) < radius)
     frame = noisy(rng, sky)
     if kind == "stars":
         for row, col in rng.integers(70, 180, (60, 2)):
@@ -87,6 +90,67 @@ def test_structure_follows_its_definitions(kind):
         assert found["elongation_local"] > 0.7
     if kind == "stars":
         assert 10 ** found["point_sources"] - 1 == pytest.approx(60, abs=8)
+
+
+def structure_of(sky, stars=(), seed=8):
+    """The structure columns of a sky without noise to speak of, with stars of 2,500 counts at pixels."""
+    frame = noisy(np.random.default_rng(seed), sky)
+    for row, col in stars:
+        frame[row, col] += 2500
+    reduced = reduce_frames(frame[None], times_of([0.0]), GRID)
+    return dict(zip((f.name for f in STRUCTURE), reduced.structure[0], strict=True))
+
+
+def test_the_edge_of_a_patch_is_no_star():
+    row, col = 100, 140
+    square = 6000.0 * ((ROW >= row + 1) & (COL >= col + 1) & (ROW < row + 80) & (COL < col + 40))
+    corner = 6000.0 * ((ROW == row) & (COL == col))  # a bright pixel at the corner of bright sky
+    assert 10 ** structure_of(1000 + corner)["stars"] - 1 == pytest.approx(1)
+    assert structure_of(1000 + corner + square)["stars"] == 0
+
+
+def test_a_bright_bar_is_one_long_region():
+    found = structure_of(1500.0 + 900.0 * (abs(ROW - 135.5) < 8) * (abs(COL - 127.5) < 72))
+    assert 10 ** found["relief_regions"] - 1 == pytest.approx(1)
+    assert found["relief_largest_elongation"] > 0.95
+    assert found["relief_largest"] == pytest.approx(2 * 18 / len(GRID.background[0]), rel=0.1)
+    assert found["relief_elongation_sky"] > 0.7
+    round_one = structure_of(1500.0 + 900.0 * (np.hypot(ROW - 132, COL - 128) < 30))
+    assert round_one["relief_largest_elongation"] < 0.1 and round_one["relief_elongation_sky"] < 0.2
+
+
+def test_a_smooth_background_changes_the_relief_little():
+    patches = sum(500.0 * (np.hypot(ROW - r, COL - c) < 14) for r, c in ((90, 90), (160, 130), (100, 170)))
+    level, tilted = 1500 + patches, (1500 + patches) * 10 ** ((COL - 128) / 300 + ((ROW - 128) / 200) ** 2)
+    flat, slope = structure_of(level), structure_of(tilted)
+    assert slope["brightness_spread"] > 2 * flat["brightness_spread"]
+    for name in ("relief", "relief_p98", "relief_bright", "relief_largest", "relief_elongation_local"):
+        assert slope[name] == pytest.approx(flat[name], abs=0.05, rel=0.05), name
+
+
+def test_the_background_functions_are_orthonormal():
+    for grid in (GRID, SkyGrid(), SkyGrid(shape=(512, 512))):
+        assert grid.background.dtype == np.float32 and len(grid.background) == 7
+        np.testing.assert_allclose(grid.background @ grid.background.T, np.eye(7), atol=1e-5)
+    few = np.full((256, 256), -1.0)
+    few[128:144, 128:152] = 80.0  # 2 x 3 cells cannot tell seven functions apart
+    grid = SkyGrid(few)
+    assert grid.background.shape == (7, 6)
+    frames = np.random.default_rng(1).integers(3000, 5000, (2, 256, 256), dtype=np.uint16)
+    assert np.isfinite(reduce_frames(frames, times_of([0.0, 3.0]), grid).structure).all()
+
+
+def test_stars_outside_a_bright_disc_tell_of_cloud():
+    rng = np.random.default_rng(9)
+    disc = np.hypot(ROW - 126, COL - 130) < 40
+    places = rng.integers(50, 206, (400, 2))
+    places = places[np.hypot(*(places - (126, 130)).T) < 95]
+    outside = places[~disc[tuple(places.T)]]
+    sky = 1500 + 700.0 * disc
+    cloud, clear = structure_of(sky, outside), structure_of(sky, places)
+    assert cloud["stars_in_bright"] < -0.8 and abs(clear["stars_in_bright"]) < 0.2
+    holes = structure_of(2200 - 700.0 * disc, places[disc[tuple(places.T)]])
+    assert holes["stars_in_dark"] > 0.3
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -119,8 +183,10 @@ def test_modulation_follows_its_definitions(seed):
             seconds, cells.astype(float), pedestals, ratios, mask, seconds[i], half=60.0, cadence=3.0
         )
         for name, value in expected.items():
-            assert rows[name][i] == pytest.approx(value, rel=5e-3, abs=5e-3), (name, i)
-    assert {f.name for f in MODULATION} - expected.keys() == {"flow_explained", "flow_speed", "change"}
+            # The kernel knows the median of all cells to a thirty-second of their spread.
+            slack = 1.5e-2 if name.startswith("beat_on") else 5e-3
+            assert rows[name][i] == pytest.approx(value, rel=5e-3, abs=slack), (name, i)
+    assert {f.name for f in MODULATION} == expected.keys()
 
 
 def test_a_period_of_12_s_is_measured_as_12_s():
@@ -159,6 +225,54 @@ def test_drift_of_the_whole_sky_is_found():
     rows = columns(window_features(reduce_frames(np.array(images), times_of(seconds), GRID)))
     assert 10 ** rows["flow_speed"][25] == pytest.approx(speed / 8, rel=0.2)
     assert rows["flow_explained"][25] > 0.85
+
+
+def test_halves_of_the_sky_that_drift_apart_are_told_by_local_flow():
+    rng = np.random.default_rng(3)
+    seconds = np.arange(0, 150, 3.0)
+    speed = np.where(ROW < 128, 0.8, -0.8)
+    images = [
+        noisy(rng, 2000 + 900 * np.sin((COL - speed * t) / 14.0) * np.sin(ROW / 17.0 + 1)) for t in seconds
+    ]
+    rows = columns(window_features(reduce_frames(np.array(images), times_of(seconds), GRID)))
+    assert rows["flow_explained"][25] < 0.2
+    assert rows["flow_local_explained"][25] > 0.7
+    assert 10 ** rows["flow_local_speed"][25] == pytest.approx(0.8 / 8, rel=0.3)
+
+
+def cells_of(series, seconds):
+    """Cells (n, rows, cols) as if reduced from a camera without noise."""
+    structure = np.tile(np.float32([3300, 1] + [0] * (len(STRUCTURE) - 2)), (len(seconds), 1))
+    cells = ((series + 3300) * (GRID.cell_mask > 0)).astype(np.float32)
+    return Reduced(times_of(seconds), cells.reshape(len(seconds), -1), structure, GRID)
+
+
+def test_a_square_wave_beats_and_a_ramp_does_not():
+    seconds = np.arange(0, 180, 3.0)
+    inside = GRID.cell_mask > 0
+    wave, ramp = np.zeros(inside.shape), np.zeros(inside.shape)
+    wave[5:9, 5:10] = 1.0  # 20 cells on for 6 s, off for 6 s
+    ramp[12:16, 10:15] = 1.0
+    on = (seconds // 6 % 2)[:, None, None]
+    series = 3000 * (1 + 0.3 * wave * on + 0.004 * ramp * seconds[:, None, None])
+    rows = columns(window_features(cells_of(series, seconds)))
+    assert rows["beat_16"][30] == rows["beat_04"][30] == pytest.approx(20 / inside.sum())
+    assert rows["beat_on_bright"][30] > 0.3
+    weak = columns(window_features(cells_of(3000 * (1 + 0.08 * wave * on), seconds)))
+    assert weak["beat_16"][30] == 0 and weak["beat_04"][30] == pytest.approx(20 / inside.sum())
+    # What the whole sky does together is no beat of any cell.
+    together = columns(window_features(cells_of(3000 * (1 + 0.3 * on) * np.ones(inside.shape), seconds)))
+    assert together["beat_04"][30] == 0
+
+
+def test_drifting_structure_beats_where_it_is_steep():
+    seconds = np.arange(0, 180, 3.0)
+    row, col = np.mgrid[: GRID.cell_mask.shape[0], : GRID.cell_mask.shape[1]]
+    shift = 0.8 * np.sin(2 * np.pi * seconds / 40)[:, None, None]
+    bump = 3000 + 2000 * np.exp(-((np.hypot(row - 12, col - 12 - shift) / 4.0) ** 2))
+    rows = columns(window_features(cells_of(bump, seconds)))
+    assert rows["beat_on_edges"][30] > 0.5
+    assert rows["beat_on_edges"][30] > rows["beat_on_bright"][30]
 
 
 def test_cuts_at_anchors_change_no_bit():

@@ -35,7 +35,8 @@ def test_trends_are_lines_through_the_frames_near():
         trends = np.empty((last - first, 3), np.float32)
         _pulses.fill_trends(times, levels, first, 45.0, 8, np.empty(3), np.empty(3), trends)
         expected = [
-            [naive_pulses.trend(times, levels[:, c], k, 45.0, 8) for c in range(3)] for k in range(first, last)
+            [naive_pulses.trend(times, levels[:, c], k, 45.0, 8) for c in range(3)]
+            for k in range(first, last)
         ]
         np.testing.assert_allclose(trends, expected, rtol=2e-6)
 
@@ -69,7 +70,11 @@ def test_a_lone_cell_leaves_nothing_in_its_neighbours():
 def test_neighbours_touch():
     cells = CellMap(SkyGrid())
     for c in (0, cells.n // 2, cells.n - 1):
-        near = {c2 for c2 in range(cells.n) if max(abs(cells.row[c] - cells.row[c2]), abs(cells.col[c] - cells.col[c2])) <= 1}
+        near = {
+            c2
+            for c2 in range(cells.n)
+            if max(abs(cells.row[c] - cells.row[c2]), abs(cells.col[c] - cells.col[c2])) <= 1
+        }
         assert set(cells.neighbours[c].tolist()) - {-1} == near
         assert cells.neighbours[c, 0] == c
 
@@ -88,7 +93,9 @@ def test_pulses_are_those_of_the_oracle(seed):
         mine = found[found[:, 0] == s]
         expected = naive_pulses.pulses(times, series[:, s], LONGEST_GAP_S, LONGEST_STEP_S, REACH_S, 2.0)
         columns = [COLUMN[name] for name in ("peak", "start_s", "end_s", "prominence", "is_whole")]
-        np.testing.assert_allclose(mine[:, columns], np.array(expected, float).reshape(-1, 5), rtol=1e-9, atol=1e-6)
+        np.testing.assert_allclose(
+            mine[:, columns], np.array(expected, float).reshape(-1, 5), rtol=1e-9, atol=1e-6
+        )
         n_expected += len(expected)
     assert len(found) == n_expected
 
@@ -110,12 +117,16 @@ def test_scipy_finds_the_same_peaks_and_widths(seed):
     assert ours[:, COLUMN["peak"]].tolist() == peaks.tolist()
     # Of a lone pulse, and of one that is lower than those next to it, the height is the prominence.
     lower = [
-        k for k in range(1, len(peaks) - 1) if series[peaks[k]] < min(series[peaks[k - 1]], series[peaks[k + 1]])
+        k
+        for k in range(1, len(peaks) - 1)
+        if series[peaks[k]] < min(series[peaks[k - 1]], series[peaks[k + 1]])
     ]
     assert len(lower) > 4
     found, widths = ours[lower], [w[lower] for w in widths]
     np.testing.assert_allclose(found[:, COLUMN["prominence"]], prominences[lower], rtol=1e-6)
-    np.testing.assert_allclose(found[:, COLUMN["end_s"]] - found[:, COLUMN["start_s"]], 3 * widths[0], rtol=1e-5)
+    np.testing.assert_allclose(
+        found[:, COLUMN["end_s"]] - found[:, COLUMN["start_s"]], 3 * widths[0], rtol=1e-5
+    )
     np.testing.assert_allclose(found[:, COLUMN["start_s"]], 3 * widths[2], atol=1e-4)
     # Cut out between its neighbours, every pulse is what scipy makes of it alone.
     for k in range(1, len(peaks) - 1):
@@ -221,19 +232,24 @@ def test_groups_are_what_is_linked(seed):
             start += rng.uniform(1, 12)
             rows.append((cell, start, start + rng.uniform(3, 9), rng.uniform(1, 5)))
             start = rows[-1][2]
-    cell, start, end, height = (np.array(v) for v in zip(*rows))
+    cell, start, end, height = (np.array(v) for v in zip(*rows, strict=True))
     cell = cell.astype(np.int32)
     offsets = np.searchsorted(cell, np.arange(cells.n + 1)).astype(np.int32)
     groups, highest = np.empty(len(cell), np.int32), np.empty(len(cell))
     _pulses.fill_groups(cell, start, end, height, offsets, cells.neighbours, 0.5, groups, highest)
 
     def is_linked(a, b):
-        touches = max(abs(cells.row[cell[a]] - cells.row[cell[b]]), abs(cells.col[cell[a]] - cells.col[cell[b]])) == 1
+        touches = (
+            max(abs(cells.row[cell[a]] - cells.row[cell[b]]), abs(cells.col[cell[a]] - cells.col[cell[b]]))
+            == 1
+        )
         shared = min(end[a], end[b]) - max(start[a], start[b])
         return touches and shared > 0 and shared >= 0.5 * (max(end[a], end[b]) - min(start[a], start[b]))
 
     expected = naive_pulses.groups(range(len(cell)), is_linked)
-    assert sorted(map(sorted, expected)) == sorted(np.flatnonzero(groups == g).tolist() for g in np.unique(groups))
+    assert sorted(map(sorted, expected)) == sorted(
+        np.flatnonzero(groups == g).tolist() for g in np.unique(groups)
+    )
     for a in range(len(cell)):
         linked = [height[b] for b in range(len(cell)) if is_linked(a, b)]
         assert highest[a] == max([height[a], *linked])

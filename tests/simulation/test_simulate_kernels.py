@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from pulsaurora._core import _simulate
 
@@ -154,3 +155,25 @@ def test_points_at_and_beyond_the_border_stay_inside():
     place = np.array([-3, 31.6, 1e6, -1e6, 5], np.float32)
     _simulate.add_points(image, place, place[::-1].copy(), np.full(5, 100, np.float32), 20.0)
     assert np.isfinite(image).all()
+
+
+@pytest.mark.parametrize("sigma", [0.2, 0.8, 2.5, 5.0])
+@pytest.mark.parametrize("shape", [(9, 14), (40, 33), (3, 2)])
+def test_blurring_is_a_gaussian_sum_over_a_dark_surrounding(sigma, shape):
+    image = np.abs(rng_arrays(2, shape)[0])
+    out, scratch = np.empty_like(image), np.empty_like(image)
+    _simulate.blur(image, scratch, out, sigma)
+    np.testing.assert_allclose(out, naive.blurred(image, sigma), atol=2e-6)
+    if min(shape) > 8 and sigma < 1:
+        inside = gaussian_filter(image, sigma, mode="constant", truncate=3)
+        np.testing.assert_allclose(out, inside, atol=2e-6)
+
+
+def test_blurring_keeps_the_light_of_a_point():
+    image = np.zeros((64, 64), np.float32)
+    image[30, 31] = 1000
+    out = np.empty_like(image)
+    _simulate.blur(image, np.empty_like(image), out, 1.7)
+    assert out.sum() == pytest.approx(1000, rel=1e-5)
+    assert out.argmax() == 30 * 64 + 31
+    assert out[30, 28] == out[30, 34] == pytest.approx(out[27, 31]) > 0

@@ -158,37 +158,71 @@ def test_diffuse_light_does_not_pulsate(camera):
 class TestJudgement:
     """Each row of what a person would say, worked by hand on a sky of 100 blocks over 41 frames."""
 
-    def ask(self, pulsation=0.0, aurora=0.0, rest=1000.0, opacity=0.0, dawn=0.0, share=1.0):
+    def ask(self, pulsation=0.0, aurora=0.0, rest=1000.0, opacity=0.0, dawn=0.0, share=1.0, whole=False):
         on = (np.arange(41) // 3 % 2)[:, None].astype(float)
         blocks = (np.arange(100) < 100 * share)[None, :]
         p = (pulsation * on * blocks).astype(np.float32)
         a = np.full((41, 100), aurora, np.float32)
         total = p + a + np.float32(rest)
         hidden = np.full((41, 100), opacity, np.float32)
-        return judge(p, a, total, hidden, 1.68, 380.0, np.full(41, dawn)).label[20]
+        truth = judge(p, a, total, hidden, 1.68, 380.0, np.full(41, dawn))
+        return truth if whole else truth.label[20]
 
     def test_nothing_is_no_aurora(self):
         assert self.ask() == 1
 
     def test_steady_light_is_other_aurora(self):
-        assert self.ask(aurora=800) == 2
+        assert self.ask(aurora=1800) == 2
 
     def test_faint_even_light_is_not_told_from_airglow(self):
-        assert self.ask(aurora=400) == 1
+        assert self.ask(aurora=1200) == 1
 
     def test_beating_light_is_pulsating(self):
         assert self.ask(pulsation=200) == 3
 
     def test_beating_light_too_faint_to_see_is_not(self):
         assert self.ask(pulsation=10, aurora=0) == 1
-        assert self.ask(pulsation=10, aurora=800) == 2
+        assert self.ask(pulsation=10, aurora=1800) == 2
 
     def test_one_hundredth_of_the_sky_is_not_enough_and_two_are(self):
         assert self.ask(pulsation=500, share=0.01) == 1
         assert self.ask(pulsation=500, share=0.02) == 3
 
+    def test_light_that_only_grows_or_fades_does_not_pulsate(self):
+        passing = np.linspace(0, 500, 41, dtype=np.float32)[:, None] * np.ones((1, 100), np.float32)
+        still, clear = np.zeros_like(passing), np.zeros(41)
+        for light in (passing, passing[::-1].copy()):
+            assert judge(light, still, light + 1000, still, 1.68, 380.0, clear).label[20] != 3
+        there_and_gone = np.concatenate([passing[::4], passing[::-4]])
+        truth = judge(
+            there_and_gone,
+            np.zeros_like(there_and_gone),
+            there_and_gone + 1000,
+            np.zeros_like(there_and_gone),
+            1.68,
+            380.0,
+            np.zeros(len(there_and_gone)),
+        )
+        assert truth.label[10] == 3
+
+    def test_frames_are_sure_only_well_away_from_the_limits(self):
+        assert self.ask(pulsation=200, whole=True).sure[20]
+        assert self.ask(whole=True).sure[20]
+        near = self.ask(pulsation=500, share=0.02, whole=True)
+        assert near.label[20] == 3
+        assert not near.sure[20]
+
     def test_overcast_is_bad_viewing(self):
         assert self.ask(opacity=1.0) == 0
+
+    def test_cloud_that_comes_and_goes_before_steady_light_does_not_make_it_pulsate(self):
+        passing = (0.6 * (np.arange(41) // 3 % 2))[:, None] * np.ones((1, 100))
+        light = np.full((41, 100), 2000, np.float32)
+        none = np.zeros_like(light)
+        total = ((1000 + light) * (1 - passing)).astype(np.float32)
+        truth = judge(light, none, total, passing.astype(np.float32), 1.68, 380.0, np.zeros(41))
+        assert truth.label[20] == 2
+        assert truth.pulsating_fraction[20] == 0
 
     def test_pulsation_behind_thin_cloud_is_still_pulsating(self):
         assert self.ask(pulsation=300, opacity=0.4) == 3

@@ -118,7 +118,7 @@ def _page_size(after):
         return Size()
     whole, part, unit = match.groups()
     if unit is None:
-        return Size(int(whole), int(whole)) if part is None else Size()
+        return _exact(whole) if part is None else Size()
     # Rounded to one of its last digit, in steps of 1024 or of 1000: servers do either, and do not say which.
     value, step = float(f"{whole}.{part or 0}"), 10.0 ** -len(part or "")
     power = "KMGT".index(unit) + 1
@@ -171,8 +171,9 @@ def parse_rsync_line(line):
 
 
 def _exact(digits):
+    # A server under load lists as empty what is not: nothing is known of such a file.
     size = int(digits[:16])
-    return Size(size, size)
+    return Size(size, size) if size else Size()
 
 
 def _seconds(text, form):

@@ -1,0 +1,68 @@
+/* The inner loops of _structure.pyx over its 32 x 32 cells, written so that compilers vectorise them. */
+#ifndef PULSAURORA_STRUCTURE_H
+#define PULSAURORA_STRUCTURE_H
+
+#include <math.h>
+#include <string.h>
+
+#include "_numeric.h"
+
+static void pulsaurora_fill_log(const float *restrict level, float pedestal, float offset, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) {
+        float v = level[c] - pedestal;
+        v = v > 0.0f ? v : 0.0f;
+        out[c] = pulsaurora_log10f(v + offset);
+    }
+}
+
+/* Products of the gradient, where edge is 1; 0 where it is 0. edge is 0 in the outermost cells. */
+static void pulsaurora_gradient(const float *restrict field, const float *restrict edge, float *restrict gxx,
+                                float *restrict gyy, float *restrict gxy)
+{
+    memset(gxx, 0, 1024 * sizeof(float));
+    memset(gyy, 0, 1024 * sizeof(float));
+    memset(gxy, 0, 1024 * sizeof(float));
+    for (int c = 32; c < 992; c++) {
+        float gx = 0.5f * (field[c + 1] - field[c - 1]) * edge[c];
+        float gy = 0.5f * (field[c + 32] - field[c - 32]) * edge[c];
+        gxx[c] = gx * gx;
+        gyy[c] = gy * gy;
+        gxy[c] = gx * gy;
+    }
+}
+
+/* Replace each value by the sum over the 5 x 5 cells round it, cut at the edges. scratch holds 36 * 32 floats. */
+static void pulsaurora_box_sum(float *restrict grid, float *restrict scratch)
+{
+    float row[36] = {0};
+    memset(scratch, 0, 64 * sizeof(float));
+    memset(scratch + 34 * 32, 0, 64 * sizeof(float));
+    for (int i = 0; i < 32; i++) {
+        memcpy(row + 2, grid + 32 * i, 32 * sizeof(float));
+        for (int j = 0; j < 32; j++)
+            scratch[32 * (i + 2) + j] = row[j] + row[j + 1] + row[j + 2] + row[j + 3] + row[j + 4];
+    }
+    for (int c = 0; c < 1024; c++)
+        grid[c] = scratch[c] + scratch[c + 32] + scratch[c + 64] + scratch[c + 96] + scratch[c + 128];
+}
+
+/* Sums over the cells inside of the tensors' trace and of the difference of their eigenvalues. */
+static void pulsaurora_anisotropy(const float *restrict gxx, const float *restrict gyy, const float *restrict gxy,
+                                  const float *restrict inside, float *restrict trace, float *restrict difference)
+{
+    float traces[8] = {0}, differences[8] = {0};
+    for (int c = 0; c < 1024; c += 8)
+        for (int l = 0; l < 8; l++) {
+            float d = gxx[c + l] - gyy[c + l];
+            traces[l] += inside[c + l] * (gxx[c + l] + gyy[c + l]);
+            differences[l] += inside[c + l] * sqrtf(d * d + 4.0f * gxy[c + l] * gxy[c + l]);
+        }
+    *trace = *difference = 0.0f;
+    for (int l = 0; l < 8; l++) {
+        *trace += traces[l];
+        *difference += differences[l];
+    }
+}
+
+#endif
