@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard pulsaurora/_core/*.pyx pulsaurora/_core/*.h) setup.py pyproject.toml requirements.txt
 
-.PHONY: demo test bench asan docs model refinement compare sensitivity lint clean
+.PHONY: demo test bench asan docs model refinement refinement-simulated compare sensitivity lint clean
 
 # Versions that are known to work together come from requirements.txt, used as constraints.
 $(BIN)/.installed: $(SOURCES)
@@ -41,6 +41,25 @@ model: $(BIN)/.installed-test
 refinement: $(BIN)/.installed-test
 	$(BIN)/python -m pulsaurora.classification.refine_training --labels "$(LABELS)" \
 		--classifications "$(CLASSIFICATIONS)" --out pulsaurora/models/refine_reference.onnx
+
+# The same for the embedded features model, from simulated nights whose truth is known. Images of one night at
+# a time stay on the disk, 170 MB an hour. Do it after `make model`: a refinement belongs to one model.
+SEEDS ?= $(shell seq 2001 2060)
+MINUTES ?= 240
+SIMULATED ?= data/refinement
+refinement-simulated: $(BIN)/.installed-test
+	mkdir -p $(SIMULATED)/truth
+	for seed in $(SEEDS); do \
+		rm -rf $(SIMULATED)/stream0 && \
+		$(BIN)/pulsaurora simulate $(SIMULATED)/stream0 --seed $$seed --minutes $(MINUTES) && \
+		$(BIN)/pulsaurora classify 2005-01-01 2026-12-31 --stream0 $(SIMULATED)/stream0 \
+			--out $(SIMULATED)/classifications && \
+		mv $(SIMULATED)/stream0/truth/*.csv $(SIMULATED)/truth/ || exit 1; \
+	done
+	rm -rf $(SIMULATED)/stream0
+	$(BIN)/python -m pulsaurora.classification.refine_training --truth $(SIMULATED)/truth \
+		--classifications $(SIMULATED)/classifications --evidence probabilities \
+		--out pulsaurora/models/refine_features.onnx
 
 # Whether features carry over to real frames:
 # make compare STREAM0=folder LABEL=bad_viewing ALIKE=overcast,overcast_moon

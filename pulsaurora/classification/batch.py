@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora import __version__
-from pulsaurora.archive.layout import Night, find_nights, fingerprint
+from pulsaurora.archive.layout import Night, find_nights, fingerprint, plain_text
 from pulsaurora.archive.problem_table import check_writable, update_problems
 from pulsaurora.archive.tables import (
     classification_path,
@@ -389,7 +389,9 @@ def classify_task(task, model, pool, count, stop):
         quality = labelled.table["quality"]
         quality[0] = ";".join(filter(None, ["imager_changed", quality[0]]))
     problems += labelled.problems
-    write_classifications(task.path, labelled.table, about, problems)
+    # The name may change without the model: it is told, but whether the work is done does not rest on it.
+    told = {**about, "model name": plain_text(model.path.name)}
+    write_classifications(task.path, labelled.table, told, problems)
     counts = np.bincount(labelled.table["label"], minlength=len(CLASSES)).tolist()
     return NightResult(
         task.name, "done", task.path, len(labelled), dict(zip(CLASSES, counts, strict=True)), problems

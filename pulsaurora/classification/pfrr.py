@@ -15,7 +15,7 @@ import numpy as np
 
 from pulsaurora import __version__
 from pulsaurora.archive.daynights import find_pfrr_dayfile_nights
-from pulsaurora.archive.layout import fingerprint_files
+from pulsaurora.archive.layout import fingerprint_files, plain_text
 from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, WAVELENGTHS, find_pfrr_nights
 from pulsaurora.archive.problem_table import check_writable, update_problems
 from pulsaurora.archive.tables import classification_path, write_classifications
@@ -203,7 +203,8 @@ def _classify(night, out, folders, model, pool, overwrite, stop):
                 name, path = _named(night.date, imager, out)
             labelled = _label(rows, model)
             told = [*problems, *unread, *labelled.problems]
-            write_classifications(path, labelled.table, about, told)
+            named = {**about, "model name": plain_text(model.path.name)}
+            write_classifications(path, labelled.table, named, told)
             counts = np.bincount(labelled.table["label"], minlength=len(CLASSES)).tolist()
             labels = dict(zip(CLASSES, counts, strict=True))
             results.append(NightResult(name, "done", path, len(labelled), labels, told))

@@ -27,7 +27,8 @@ SHARED_S = 240.0
 CHANGE_S = 300.0
 # No frame, however sure, forbids a class.
 _FLOOR = 1e-6
-_EMBEDDED = Path(__file__).parent.parent / "models" / "refine_reference.onnx"
+_MODELS = Path(__file__).parent.parent / "models"
+_EMBEDDED = _MODELS / "refine_reference.onnx"
 EVIDENCE = ("class_confidence", "probabilities")
 
 
@@ -47,6 +48,8 @@ class Refinement:
         Power that makes the steadied probabilities as sure as they are right.
     evidence : str
         What it takes: `class_confidence`, `probabilities`, or `any`.
+    made_for : str
+        sha256 of the model whose files it was learned from; empty where those files name none.
     """
 
     model: object
@@ -55,6 +58,7 @@ class Refinement:
     shared_s: float
     temper: float
     evidence: str
+    made_for: str = ""
 
 
 # For labels of which nothing has been learned: they last, and that is all.
@@ -147,7 +151,19 @@ def load_refinement(path=None):
         raise ContractError(
             f"{model.path.name}: metadata pulsaurora.evidence is {evidence!r}, expected one of {EVIDENCE}"
         )
-    return Refinement(model, sites, evidence=evidence, **numbers)
+    return Refinement(model, sites, evidence=evidence, made_for=model.card.get("made_for", ""), **numbers)
+
+
+def embedded_refinements():
+    """Load every refinement that comes with pulsaurora.
+
+    Returns
+    -------
+    dict of str to Refinement
+        By the sha256 of the model whose files it is for; the empty text stands for files that name none.
+    """
+    found = [load_refinement(path) for path in sorted(_MODELS.glob("refine_*.onnx"))]
+    return {refinement.made_for: refinement for refinement in found}
 
 
 def refine_probabilities(times, probabilities, site=None, refinement=None):

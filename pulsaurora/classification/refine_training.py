@@ -1,7 +1,10 @@
 """Learn a refinement from human labels, and say what it is worth on dates it has not seen.
 
     python -m pulsaurora.classification.refine_training --labels WORKBOOK --classifications DIR --out MODEL
+    python -m pulsaurora.classification.refine_training --truth DIR --classifications DIR --out MODEL \
+        --evidence probabilities
 
+The second learns from nights of `pulsaurora simulate`, for a model whose files tell every probability.
 Needs the ``train`` extra. The model is a multinomial logistic regression on what surrounds each minute
 (`pulsaurora.classification.context`), then a hidden Markov chain. Whole dates are left out, because sites
 share the aurora of a date. How strongly the regression is held back is not chosen but averaged over, since
@@ -23,6 +26,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from pulsaurora.archive.tables import read_about
 from pulsaurora.classes import CLASSES, PULSATING
 from pulsaurora.classification.context import (
     CONTEXT_VERSION,
@@ -35,7 +39,7 @@ from pulsaurora.classification.context import (
 from pulsaurora.classification.evaluation import confusion_matrix, figures_of
 from pulsaurora.classification.refine import settle, spread, steady
 from pulsaurora.classification.refine_model import Fitted, card_of, to_onnx, write_model
-from pulsaurora.classification.truth import JudgedNight, judge_nights
+from pulsaurora.classification.truth import JudgedNight, judge_nights, simulated_nights
 from pulsaurora.problems import UsageError
 
 # Neighbouring minutes tell the same: one in twelve is learned from.
@@ -82,8 +86,8 @@ class Learner:
     dates: list
 
     @classmethod
-    def of(cls, nights, evidence):
-        sites = tuple(sorted({night.site for night in nights}))
+    def of(cls, nights, evidence, by_site=True):
+        sites = tuple(sorted({night.site for night in nights})) if by_site else ()
         minutes = [by_minute(night.times, frame_probabilities(night, evidence)) for night in nights]
         rows = [
             context_rows(own, night.site, sites).astype(np.float64)
@@ -237,7 +241,7 @@ def frame_probabilities(night, evidence):
     return night.probabilities
 
 
-def train_refinement(nights, evidence="class_confidence", about="", harder=True, progress=None):
+def train_refinement(nights, evidence="class_confidence", about="", harder=True, progress=None, by_site=True):
     """Learn a refinement, and judge it on dates left out of everything.
 
     Parameters
@@ -251,6 +255,8 @@ def train_refinement(nights, evidence="class_confidence", about="", harder=True,
         Judge also with whole months left out, and with sites left out beside dates.
     progress : callable, optional
         Called with (dates done, dates in all).
+    by_site : bool
+        Whether sites have habits of their own to be learned; simulated ones have none.
 
     Returns
     -------
@@ -264,9 +270,10 @@ def train_refinement(nights, evidence="class_confidence", about="", harder=True,
     Raises
     ------
     UsageError
-        If there are too few dates to leave some out twice.
+        If there are too few dates to leave some out twice, or the files are of several models.
     """
-    learner = Learner.of(nights, evidence)
+    made_for = _model_of(nights)
+    learner = Learner.of(nights, evidence, by_site)
     if len(learner.dates) < LEAST_DATES:
         raise UsageError(f"labels of {len(learner.dates)} dates; at least {LEAST_DATES} are needed")
     dates = [night.date for night in nights]
@@ -275,7 +282,7 @@ def train_refinement(nights, evidence="class_confidence", about="", harder=True,
     months = [(date.year, date.month) for date in dates]
     if harder and len(set(months)) > 2:
         further["months"], _ = learner.judge(months)
-    if harder and len(learner.sites) > 1:
+    if harder and by_site and len(learner.sites) > 1:
         further["dates and sites"], _ = learner.judge(dates, [night.site for night in nights])
     everything = list(range(len(nights)))
     choice, fitted = learner.choose(everything), learner.fit(everything)
@@ -283,7 +290,7 @@ def train_refinement(nights, evidence="class_confidence", about="", harder=True,
     n_frames = sum(int((night.truth >= 0).sum()) for night in nights)
     trained_on = (
         f"{about or 'human labels'}: {n_frames} frames of {len(nights)} nights, {len(learner.dates)} dates "
-        f"and {len(learner.sites)} sites"
+        f"and {len({night.site for night in nights})} sites"
     )
     metadata = {
         "kind": "context",
@@ -297,8 +304,18 @@ def train_refinement(nights, evidence="class_confidence", about="", harder=True,
         "trained_on": trained_on,
         "scores": json.dumps({"dates_left_out": after, "before": before}),
     }
+    if made_for:
+        metadata["made_for"] = made_for
     content = to_onnx(fitted, metadata)
     return content, card_of(content, trained_on, choice, choices, nights, judged, further), judged
+
+
+def _model_of(nights):
+    """Return the sha256 of the model that made all of these files; empty if they name none."""
+    models = {read_about(path).get("model", "") for night in nights for path in night.paths} or {""}
+    if len(models) > 1:
+        raise UsageError(f"classification files of {len(models)} models; a refinement is learned from one")
+    return models.pop()
 
 
 def _refined(night, probabilities):
@@ -331,7 +348,11 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="refine_training", description="Learn a refinement from human labels."
     )
-    parser.add_argument("--labels", action="append", type=Path, required=True, metavar="WORKBOOK|CSV")
+    known = parser.add_mutually_exclusive_group(required=True)
+    known.add_argument("--labels", action="append", type=Path, metavar="WORKBOOK|CSV")
+    known.add_argument(
+        "--truth", type=Path, metavar="DIR", help="truth of simulated nights, in place of labels"
+    )
     parser.add_argument("--classifications", type=Path, required=True, metavar="DIR")
     parser.add_argument("--out", type=Path, required=True, metavar="MODEL.onnx")
     parser.add_argument(
@@ -340,13 +361,19 @@ def main(arguments=None):
     parser.add_argument("--report", type=Path, metavar="DIR", help="evaluation of the dates left out")
     given = parser.parse_args(arguments)
     problems = []
-    nights = judge_nights(read_labels(*given.labels), given.classifications, problems)
-    about = ", ".join(path.name for path in given.labels)
+    if given.truth:
+        nights = simulated_nights(given.truth, given.classifications, problems)
+        about = "simulated skies only"
+    else:
+        nights = judge_nights(read_labels(*given.labels), given.classifications, problems)
+        about = ", ".join(path.name for path in given.labels)
 
     def progress(done, total):
         print(f"{done} of {total} dates left out", file=sys.stderr, flush=True)
 
-    content, card, judged = train_refinement(nights, given.evidence, about, progress=progress)
+    content, card, judged = train_refinement(
+        nights, given.evidence, about, progress=progress, by_site=not given.truth
+    )
     write_model(given.out, content, card)
     if given.report:
         said = {"labels": about, "classification files": "as refined by models that know nothing of the date"}

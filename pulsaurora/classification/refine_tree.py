@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora import __version__
-from pulsaurora.archive.tables import read_classifications, write_classifications
+from pulsaurora.archive.tables import parquet_path, read_classifications, write_classifications
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.context import soft_probabilities
-from pulsaurora.classification.refine import STEADY_ONLY, load_refinement, refine_probabilities
+from pulsaurora.classification.refine import STEADY_ONLY, embedded_refinements, refine_probabilities
 from pulsaurora.classification.truth import find_classifications, probabilities_beside
 from pulsaurora.problems import ContractError, Problem, UnreadableFileError, UsageError
 
@@ -42,8 +42,9 @@ class RefinedTree:
 def refine_tree(root, out, refinement=None, advance=None):
     """Refine every classification file below a folder, and leave those files as they are.
 
-    The embedded refinement was learned from the habits of one network, whose files name no model. Files that
-    name theirs (ours do) are only steadied over the night, unless a refinement is given.
+    A refinement corrects the habits of the model whose files it was learned from. Each file gets the embedded
+    one for its model, or for files that name none; files of other models are only steadied over the night,
+    unless a refinement is given.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def refine_tree(root, out, refinement=None, advance=None):
     if not files:
         raise UsageError(f"no classification files (..._classifications.txt) below {root}")
     done = RefinedTree()
-    embedded = load_refinement() if refinement is None else None
+    embedded = embedded_refinements() if refinement is None else {}
     for (site, _), paths in files.items():
         for path in paths:
             target = out / path.relative_to(root)
@@ -96,7 +97,9 @@ def _refine_file(path, target, site, refinement, embedded, done):
         return
     made_by = table.attrs.get("model")
     if refinement is None:
-        refinement = STEADY_ONLY if made_by else embedded
+        refinement = embedded.get(made_by or "", STEADY_ONLY)
+        if refinement.evidence == "probabilities" and probabilities_beside(path, len(table)) is None:
+            refinement = STEADY_ONLY
     told = _told(path, table, refinement.evidence)
     times = table["time"].to_numpy().astype("datetime64[us]")
     refined = refine_probabilities(times, told, site, refinement)
@@ -105,6 +108,8 @@ def _refine_file(path, target, site, refinement, embedded, done):
     columns = {"time": times, "label": label, "confidence": refined.max(axis=1)}
     columns |= {name: refined[:, i] for i, name in enumerate(CLASSES)}
     columns |= {"original_label": before, "original_confidence": table["confidence"].to_numpy()}
+    # What else was known of the frames stays known: what touched them, their features, the model's own say.
+    columns |= {name: values for name, values in _beside(path, len(table)).items() if name not in columns}
     model = refinement.model
     how = "steadying alone"
     if model:
@@ -117,10 +122,31 @@ def _refine_file(path, target, site, refinement, embedded, done):
     }
     if made_by:
         about["original model"] = made_by
+    about |= {key: table.attrs[key] for key in ("model name", "trained on") if key in table.attrs}
     write_classifications(target, columns, about, found)
     done.paths.append(target)
     done.n_frames += len(label)
     done.n_changed += int((label != before).sum())
+
+
+def _beside(path, n_rows):
+    """Return the columns of the Parquet table beside a classification file, if it has the same rows.
+
+    Texts with gaps in them are none of ours and are left out.
+    """
+    beside = parquet_path(path)
+    if not beside.is_file():
+        return {}
+    try:
+        whole = read_classifications(beside, [])
+    except UnreadableFileError:
+        return {}
+    columns = {name: whole[name].to_numpy() for name in whole.columns} if len(whole) == n_rows else {}
+    return {
+        name: values
+        for name, values in columns.items()
+        if values.dtype.kind != "O" or all(isinstance(value, str) for value in values)
+    }
 
 
 def _told(path, table, evidence):

@@ -15,6 +15,9 @@ from pulsaurora.problems import Problem, UnreadableFileError
 UNLABELLED, CONTESTED = -1, -2
 # Labels may reach this many frames past the end of a file unsaid: listings differ by a minute.
 _SHORT_BY = 40
+_TRUTH_NAME = re.compile(r"(\d{8})_([a-z0-9]{4})_(\w+)_truth\.csv", re.ASCII)
+# Text keeps whole seconds, and the frames of a simulated night are 3 s apart.
+_TIME_SLACK = np.timedelta64(1, "s")
 _NAME = re.compile(r"(\d{8})_([a-z0-9]{4})_(\w+)_classifications\.txt", re.ASCII)
 
 
@@ -123,6 +126,73 @@ def judge_nights(labels, root, problems=None):
     return nights
 
 
+def simulated_nights(folder, root, problems=None):
+    """Read the classification file of every simulated night, and give each frame the truth.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds the `..._truth.csv` that `pulsaurora simulate` wrote.
+    root : path-like
+        Folder of classification files of those nights.
+    problems : list of Problem, optional
+        What could not be read is appended; nights without a classification file (as one problem).
+
+    Returns
+    -------
+    list of JudgedNight
+        In order of date and site. Frames that the truth does not know stay unlabelled.
+    """
+    problems = [] if problems is None else problems
+    files, nights, without = find_classifications(root), [], []
+    for path in sorted(Path(folder).glob("*_truth.csv")):
+        match = _TRUTH_NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        date, site = datetime.datetime.strptime(match[1], "%Y%m%d").date(), match[2]
+        paths = [each for each in files.get((site, date), []) if match[3] == _NAME.fullmatch(each.name)[3]]
+        if not paths:
+            without.append(f"{date} {site}")
+            continue
+        try:
+            known, classes = _read_truth(path)
+        except UnreadableFileError as error:
+            problems.append(Problem(str(path), str(error).removeprefix(f"{path}: ")))
+            continue
+        table, paths = _read(paths, problems)
+        if table is None:
+            continue
+        times = table["time"].to_numpy().astype("datetime64[us]")
+        at = np.clip(np.searchsorted(known, times - _TIME_SLACK), 0, len(known) - 1)
+        truth = np.where(np.abs(known[at] - times) <= _TIME_SLACK, classes[at], UNLABELLED).astype(np.int8)
+        edges = np.flatnonzero(np.diff(truth, prepend=-3, append=-3))
+        runs = [(int(a), int(b), int(truth[a])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        runs = [run for run in runs if run[2] >= 0]
+        if runs:
+            nights.append(_night(site, date, paths, table, truth, runs))
+    if without:
+        some = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
+        reason = f"no classification file for {len(without)} of the simulated nights: {some}"
+        problems.append(Problem(str(root), reason))
+    return sorted(nights, key=lambda night: (night.date, night.site))
+
+
+def _read_truth(path):
+    """Return times and class numbers, in time order, from a simulated night's truth."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, usecols=["time", "label"])
+        times = pd.to_datetime(table["time"], format="ISO8601", utc=True).dt.tz_localize(None)
+        times, classes = times.to_numpy().astype("datetime64[us]"), table["label"].to_numpy(np.int8)
+    except (OSError, ValueError) as error:
+        raise UnreadableFileError(f"{path}: not the truth of a simulated night ({error})") from None
+    if not len(times) or not ((classes >= 0) & (classes < len(CLASSES))).all():
+        raise UnreadableFileError(f"{path}: holds no rows, or labels that are no class")
+    order = np.argsort(times, kind="stable")
+    return times[order], classes[order]
+
+
 def _read(paths, problems):
     """Return the table of a night, from the file or files it has, and those that were used."""
     tables = []
@@ -216,18 +286,23 @@ def _judge(site, date, paths, table, rows, problems):
     if n_contested := int((truth == CONTESTED).sum()):
         reason = f"{n_contested} frames are labelled with two classes; they are not used"
         problems.append(Problem(first_path, reason, n - n_contested))
+    intervals = [(first, min(end, n), label) for first, end, label in sorted(spans) if first < min(end, n)]
+    return _night(site, date, paths, table, truth, intervals)
+
+
+def _night(site, date, paths, table, truth, intervals):
+    """Put a night together with the probabilities that stand beside its files."""
     parts = [
         probabilities_beside(path, n_rows) for path, n_rows in zip(paths, table.attrs["n_rows"], strict=True)
     ]
-    probabilities = None if any(part is None for part in parts) else np.concatenate(parts)
     return JudgedNight(
         site,
         date,
         paths,
-        times,
+        table["time"].to_numpy().astype("datetime64[us]"),
         table["label"].cat.codes.to_numpy().astype(np.int8),
         table["confidence"].to_numpy(np.float32),
         truth,
-        [(first, min(end, n), label) for first, end, label in sorted(spans) if first < min(end, n)],
-        probabilities,
+        intervals,
+        None if any(part is None for part in parts) else np.concatenate(parts),
     )

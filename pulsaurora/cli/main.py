@@ -34,6 +34,7 @@ COMMANDS = {
     "evaluate": "pulsaurora.cli.evaluate",
     "compare-features": "pulsaurora.cli.compare_features",
     "plot": "pulsaurora.cli.plot",
+    "report": "pulsaurora.cli.report",
     "movie": "pulsaurora.cli.movie",
     "train": "pulsaurora.cli.train",
     "recovery": "pulsaurora.cli.recovery",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pulsaurora.cli import log
-from pulsaurora.cli.options import Stream0, Workers, existing_folder, parse_dates, parse_sites
+from pulsaurora.cli.options import Dayfiles, Stream0, Workers, existing_folder, parse_dates, parse_sites
 from pulsaurora.problems import UsageError
 
 
@@ -27,14 +27,7 @@ def command(
         bool, typer.Option("--counts", help="One scale of brightness for the whole film; no equalizing.")
     ] = False,
     stream0: Stream0 = Path("data/stream0"),
-    dayfiles: Annotated[
-        Path | None,
-        typer.Option(
-            "--dayfiles",
-            metavar="DIR",
-            help="Folder of day files made by `pack themis --raw16`, to work from in place of --stream0.",
-        ),
-    ] = None,
+    dayfiles: Dayfiles = None,
     classifications: Annotated[
         Path,
         typer.Option("--classifications", envvar="PULSAURORA_OUT", metavar="DIR", help="For --ribbon."),

@@ -15,6 +15,14 @@ Stream0 = Annotated[
         "--stream0", envvar="PULSAURORA_STREAM0", metavar="DIR", help="Folder of the archive's files."
     ),
 ]
+Dayfiles = Annotated[
+    Path | None,
+    typer.Option(
+        "--dayfiles",
+        metavar="DIR",
+        help="Folder of day files made by `pack themis --raw16`, to work from in place of --stream0.",
+    ),
+]
 Out = Annotated[
     Path, typer.Option("--out", envvar="PULSAURORA_OUT", metavar="DIR", help="Folder for what is made.")
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pulsaurora.cli import log
-from pulsaurora.cli.options import Stream0, Workers, existing_folder, parse_dates, parse_sites
+from pulsaurora.cli.options import Dayfiles, Stream0, Workers, existing_folder, parse_dates, parse_sites
 from pulsaurora.problems import UsageError
 
 command = typer.Typer(help="Draw a night.")
@@ -22,6 +22,7 @@ def keogram(
     site: Annotated[str, typer.Argument(metavar="SITE", help="Four letters, such as gill.")],
     date: Annotated[str, typer.Argument(metavar="DATE", help="UT date, YYYY-MM-DD.")],
     stream0: Stream0 = Path("data/stream0"),
+    dayfiles: Dayfiles = None,
     classifications: Annotated[
         Path,
         typer.Option(
@@ -41,14 +42,20 @@ def keogram(
     Writes OUT/YYYYMMDD_SITE_IMAGER_keogram.png; one for each imager that the site had on that date.
     """
     first, last = parse_dates(date, date)
-    existing_folder(stream0, "--stream0")
+    archive = existing_folder(*((stream0, "--stream0") if dayfiles is None else (dayfiles, "--dayfiles")))
     log.start("plot_keogram")
-    from pulsaurora.archive.layout import find_nights
+    if dayfiles is None:
+        from pulsaurora.archive.layout import find_nights as find
+    else:
+        from pulsaurora.archive.daynights import find_dayfile_nights as find
     from pulsaurora.views.keogram import plot_night
 
-    nights, problems = find_nights(stream0, first, last, parse_sites(site))
+    nights, problems = find(archive, first, last, parse_sites(site))
     if not nights:
-        raise UsageError(f"no frames of {site} on {date} under {stream0}; is it the root of a stream0 tree?")
+        for problem in problems:
+            typer.echo(problem, err=True)
+        what = "the root of a stream0 tree" if dayfiles is None else "a folder of day files with raw frames"
+        raise UsageError(f"no frames of {site} on {date} under {archive}; is it {what}?")
     with log.progress("reading", total=sum(night.n_minutes for night in nights)) as advance:
         for night in nights:
             path, found = plot_night(night, out, classifications, stream0, workers, advance)

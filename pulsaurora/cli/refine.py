@@ -14,16 +14,16 @@ def command(
         typer.Option(
             "--model",
             metavar="FILE",
-            help="ONNX refinement; the embedded one, learned from the reference CNN's files, when not given.",
+            help="ONNX refinement; when not given, the embedded one for the model that made each file.",
         ),
     ] = None,
 ):
     """Refine classification files by what surrounds each minute, and write them in the same layout.
 
-    Takes files that hold a class and its confidence for each frame, and weighs the minutes before and after,
-    the night as a whole, magnetic local time, sun and moon. The embedded model was learned from files of the
-    reference CNN; files of other models are steadied only, unless --model is given. Files in DIR stay as they
-    are.
+    Takes files that hold a class and its confidence for each frame, or the tables beside them with every
+    probability, and weighs the minutes before and after, the night as a whole, magnetic local time, sun and
+    moon. The embedded refinement was learned from files of the reference CNN, which name no model; files of
+    models that have none are steadied only, unless --model is given. Files in DIR stay as they are.
     """
     from pulsaurora.classification.refine import load_refinement
     from pulsaurora.classification.refine_tree import refine_tree

@@ -81,6 +81,24 @@ def test_files_of_other_models_are_only_steadied(tmp_path):
     assert read_classifications(given.paths[0], []).attrs["refined by"].startswith("refine_reference.onnx")
 
 
+def test_what_else_was_known_of_the_frames_stays_known(tmp_path):
+    about = {
+        "model": "ab" * 32,
+        "model name": "features.onnx",
+        "trained on": "simulated skies only: 12 sites",
+    }
+    path, _ = write_night(tmp_path / "in", about=about, raw=True)
+    beside = read_classifications(parquet_path(path))
+    quality = np.array(["gap_before", ""] * 600, object)
+    columns = {name: beside[name].to_numpy() for name in beside} | {"quality": quality}
+    write_classifications(path, columns | {"period_s": np.arange(1200.0)}, about)
+    (refined,) = refine_tree(tmp_path / "in", tmp_path / "out").paths
+    whole = read_classifications(parquet_path(refined))
+    assert (whole["quality"] == quality).all() and (whole["period_s"] == np.arange(1200)).all()
+    assert (whole["raw_pulsating"] == beside["raw_pulsating"]).all()
+    assert whole.attrs["trained on"] == about["trained on"] and whole.attrs["model name"] == "features.onnx"
+
+
 def test_folders_that_overlap_are_refused(tmp_path):
     write_night(tmp_path / "in")
     (tmp_path / "link").symlink_to(tmp_path / "in", target_is_directory=True)
@@ -179,6 +197,73 @@ def test_training_learns_from_other_dates_and_onnx_says_the_same(tmp_path, monke
         np.testing.assert_allclose(told, learner.refine(fitted, choice, i), atol=2e-3)
     with pytest.raises(UsageError, match="at least 4"):
         train_refinement(nights[:3])
+
+
+def simulated_night(root, folder, day, model="ab" * 32):
+    """A night of `simulate` and `classify`, but for the images: patches that are taken for bad viewing."""
+    rng = np.random.default_rng(day)
+    n = 1200
+    start = np.datetime64(f"2020-02-{day:02}T05:00:00.063119", "us")
+    times = start + np.arange(n) * np.timedelta64(15, "s")
+    truth = (np.arange(n) * 4 // n).astype(np.int8)
+    said = np.where((truth == 3) & (rng.random(n) < 0.7), 0, truth).astype(np.int8)
+    raw = np.full((n, 4), 0.1, np.float32)
+    raw[np.arange(n), said] = 0.7
+    table = {"time": times, "label": said, "confidence": np.full(n, 0.7, np.float32)}
+    table |= {f"raw_{name}": raw[:, i] for i, name in enumerate(CLASSES)}
+    path = classification_path(root, "gill", "themis01", start.astype(object).date())
+    write_classifications(path, table, {"model": model, "trained on": "simulated skies only: 12 sites"})
+    folder.mkdir(exist_ok=True)
+    lines = [f"{time}Z,{label},{CLASSES[label]},scene,0.1" for time, label in zip(times, truth, strict=True)]
+    text = "\n".join(["time,label,label_str,scene,pulsating_fraction", *lines[:-5], ""])
+    (folder / f"202002{day:02}_gill_themis01_truth.csv").write_text(text)
+
+
+def test_a_refinement_for_a_model_of_ours_comes_from_simulated_nights(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("onnx")
+    from pulsaurora.classification import refine, refine_training
+
+    for name, values in (
+        ("PENALTIES", (0.02,)),
+        ("SITE_WEIGHTS", (1.0,)),
+        ("CHANGES_S", (3600.0,)),
+        ("SHARED_S", (300.0,)),
+    ):
+        monkeypatch.setattr(refine_training, name, values)
+    for day in (3, 5, 8, 9):
+        simulated_night(tmp_path / "in", tmp_path / "truth", day)
+    (tmp_path / "truth/20200220_gill_themis01_truth.csv").write_text("time,label\n")
+    models = tmp_path / "models"
+    models.mkdir()
+    arguments = ["--truth", str(tmp_path / "truth"), "--classifications", str(tmp_path / "in")]
+    arguments += ["--evidence", "probabilities", "--out", str(models / "refine_features.onnx")]
+    assert refine_training.main(arguments) == 0
+    assert "'accuracy': 0.8" in capsys.readouterr().out.split("dates_left_out")[0]
+    mine = load_refinement(models / "refine_features.onnx")
+    assert (mine.made_for, mine.evidence, mine.sites) == ("ab" * 32, "probabilities", ())
+    assert mine.model.learned_from == ("simulated skies only: 4780 frames of 4 nights, 4 dates and 1 sites")
+    assert "Learned from simulated skies only" in (models / "refine_features.md").read_text()
+
+    # Files of that model get it without being asked; the text alone, which has no probabilities, is steadied.
+    shutil.copyfile(load_refinement().model.path, models / "refine_reference.onnx")
+    monkeypatch.setattr(refine, "_MODELS", models)
+    other, _ = write_night(tmp_path / "in", "rank", 20)
+    bare = classification_path(tmp_path / "in", "gill", "themis01", np.datetime64("2020-02-03").item())
+    parquet_path(bare).unlink()
+    done = refine_tree(tmp_path / "in", tmp_path / "out")
+    assert done.problems == []
+    how = {path.name[:13]: read_classifications(path, []).attrs["refined by"] for path in done.paths}
+    assert how["20200203_gill"] == "steadying alone" and how["20200220_rank"].startswith("refine_reference")
+    assert how["20200205_gill"].startswith("refine_features.onnx, learned from simulated skies only")
+    refined = read_classifications(
+        tmp_path / "out" / "2020/02/05/20200205_gill_themis01_classifications.txt", []
+    )
+    assert (refined["label"].cat.codes == np.arange(1200) * 4 // 1200).mean() > 0.95
+
+    simulated_night(tmp_path / "in", tmp_path / "truth", 12, model="cd" * 32)
+    with pytest.raises(UsageError, match="of 2 models"):
+        refine_training.main(arguments)
 
 
 def learner_input(night):
