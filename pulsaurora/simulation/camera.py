@@ -262,7 +262,7 @@ def _ground_km(zenith):
 
 
 def _vignetting(rng, rho, plain):
-    if plain and chance(rng, 0.6):
+    if chance(rng, 0.6 if plain else 0.2):
         return np.ones_like(rho)
     rho = np.minimum(rho, 1.2)
     strength, corner, power = rng.uniform(0, 0.25), rng.uniform(0, 0.55), rng.uniform(4, 10)

@@ -100,7 +100,9 @@ class Lighting:
         self.camera, self.heavens = camera, heavens
         self.airglow = DARK_SKY * log_uniform(rng, 0.6, 1.6)
         self.extinction = rng.uniform(0.12, 0.3)
-        self.glare = log_uniform(rng, 0.3, 3)
+        self.glare = log_uniform(rng, 0.05, 3)
+        # Aerosol scatters forward; how much there is differs far more between nights than the air itself.
+        self.aerosol = log_uniform(rng, 0.1, 1.5)
         self.lens_flare = rng.uniform(0, 1, 4)
         town = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.05, 5)
         self.town = town
@@ -115,7 +117,7 @@ class Lighting:
         self.night = (self.airglow * van_rhijn).astype(np.float32)
         # The Milky Way: a great circle of unresolved stars that turns with the sky.
         self.galaxy = rng.uniform(0, 2 * np.pi), np.arccos(rng.uniform(-1, 1)), rng.uniform(0, 2 * np.pi)
-        self.galaxy_light = 0.0 if chance(rng, 0.2) else self.airglow * rng.uniform(0.1, 0.6)
+        self.galaxy_light = 0.0 if chance(rng, 0.3) else self.airglow * log_uniform(rng, 0.03, 0.6)
         self.galaxy_width = np.radians(rng.uniform(6, 14))
         self.haze = log_uniform(rng, 1, 40)  # how wide the moon's glow is in cloud, degrees
         self.dull = log_uniform(rng, 0.15, 1.0)  # cloud by night without lights, over the airglow
@@ -204,7 +206,8 @@ class Lighting:
         cosine = _cosine(camera, where.moon_elevation, where.moon_azimuth)
         apart = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
         # Krisciunas and Schaefer's scattering function; 1 at 90 degrees.
-        scatter = (10**5.36 * (1.06 + cosine**2) + 10 ** (6.15 - np.minimum(apart, 80) / 40)) / 10**5.51
+        aerosol = self.aerosol * 10 ** (6.15 - np.minimum(apart, 80) / 40)
+        scatter = (10**5.36 * (1.06 + cosine**2) + aerosol) / 10**5.51
         column = 1 - 10 ** (-0.4 * self.extinction * np.minimum(camera.airmass, 20))
         # A full moon at the zenith: 850 nanolambert at 90 degrees through a column of 0.146, where the dark
         # sky has 54; a cloud deck it lights (0.27 lux, 0.4 of it let through) is 200 dark skies bright.
@@ -261,7 +264,9 @@ class Stars:
         self.dec[:n_planets] = np.radians(rng.uniform(-24, 24, n_planets))
         self.steady = np.zeros(n, bool)
         self.steady[:n_planets] = True
-        self.flux = DARK_SKY * 10 ** (-0.4 * (magnitude - _STAR_MAGNITUDE))
+        # Aberrations and a lens out of focus spread a part of a star's light too wide to be seen.
+        in_focus = log_uniform(rng, 0.2, 1.0)
+        self.flux = in_focus * DARK_SKY * 10 ** (-0.4 * (magnitude - _STAR_MAGNITUDE))
         self.twinkle = log_uniform(rng, 0.02, 0.3)
         self.camera, self.latitude, self.longitude = camera, latitude, longitude
         self._map = np.full(256 * 256, -1, np.int64)
