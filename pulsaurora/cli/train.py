@@ -12,7 +12,7 @@ from pulsaurora.problems import UsageError
 def command(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="ONNX file; its card goes beside it.")],
     simulated: Annotated[bool, typer.Option("--simulated", help="Train on simulated skies.")] = False,
-    n_sites: Annotated[int | None, typer.Option("--n-sites", min=12, help="Simulated sites (6000).")] = None,
+    n_sites: Annotated[int | None, typer.Option("--n-sites", min=12, help="Simulated sites (5000).")] = None,
     n_minutes: Annotated[
         int | None, typer.Option("--n-minutes", min=1, help="Minutes of sky at each (3).")
     ] = None,
