@@ -178,7 +178,8 @@ def inject_pulsation(
     if period_s is None:
         layer = pulsating_layer(rng, duration, amplitude, kind, size_km, cover, region=None)
     else:
-        canvas = draw_canvas(rng, size_km or 60.0, cover)
+        # The one kind that covers just what is asked.
+        canvas = draw_canvas(rng, size_km or 60.0, cover, "noise")
         wave = square_wave(canvas.n, duration + 180, period_s)
         start = rng.integers(0, max(int(period_s * 4), 1), canvas.n)
         wave = np.stack([np.roll(row, s) for row, s in zip(wave, start, strict=True)]) * np.float32(amplitude)
