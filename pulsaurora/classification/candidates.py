@@ -4,7 +4,9 @@ Needs the ``train`` extra. All run on one thread, so that sums come in one order
 same model.
 """
 
+import os
 import warnings
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,3 +134,35 @@ def fit_forest(dataset, seed=0, n_trees=300):
         n_trees, min_samples_leaf=3, max_features=0.25, class_weight="balanced", random_state=seed
     )
     return model.fit(dataset.features, dataset.labels.astype(np.int64))
+
+
+KINDS = {"trees": fit_trees, "networks": fit_networks, "forest": fit_forest}
+
+
+def fit_all(tasks, workers=None, progress=None):
+    """Fit many models, each in a process of its own.
+
+    Parameters
+    ----------
+    tasks : iterable of (kind, dataset, seed, options)
+        One of KINDS, and further arguments of its function as a dictionary.
+    workers : int, optional
+        Processes; as many as cores when not given.
+    progress : callable, optional
+        Called with nothing after each.
+
+    Yields
+    ------
+    model
+        In the order of the tasks, as soon as it and those before it are fitted.
+    """
+    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
+        for model in pool.map(_fit, tasks):
+            if progress:
+                progress()
+            yield model
+
+
+def _fit(task):
+    kind, dataset, seed, options = task
+    return KINDS[kind](dataset, seed, **options)
