@@ -6,6 +6,8 @@ from pulsaurora.classes import CLASSES
 
 # What a frame is where it has no class of its own.
 UNLABELLED, CONTESTED = -1, -2
+# Labels may reach this many frames past the last unsaid: listings differ by a minute.
+SHORT_BY = 40
 
 
 def frame_truth(times, rows):

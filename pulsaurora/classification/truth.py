@@ -10,11 +10,15 @@ import numpy as np
 
 from pulsaurora.archive.tables import parquet_path, read_classifications
 from pulsaurora.classes import CLASSES
-from pulsaurora.classification.frametruth import CONTESTED, UNLABELLED, choose_apart, frame_truth
+from pulsaurora.classification.frametruth import (
+    CONTESTED,
+    SHORT_BY,
+    UNLABELLED,
+    choose_apart,
+    frame_truth,
+)
 from pulsaurora.problems import Problem, UnreadableFileError
 
-# Labels may reach this many frames past the end of a file unsaid: listings differ by a minute.
-_SHORT_BY = 40
 _TRUTH_NAME = re.compile(r"(\d{8})_([a-z0-9]{4})_(\w+)_truth\.csv", re.ASCII)
 # Text keeps whole seconds, and the frames of a simulated night are 3 s apart.
 _TIME_SLACK = np.timedelta64(1, "s")
@@ -261,7 +265,7 @@ def _judge(site, date, paths, table, rows, problems):
     n = len(times)
     truth, intervals, beyond = frame_truth(times, rows)
     first_path = str(paths[0])
-    if beyond > _SHORT_BY:
+    if beyond > SHORT_BY:
         reason = f"has {n} rows, {beyond} fewer than are labelled; the labels beyond its end are not used"
         problems.append(Problem(first_path, reason, n))
     if n_contested := int((truth == CONTESTED).sum()):
