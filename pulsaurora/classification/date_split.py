@@ -77,11 +77,12 @@ def refuse_too_few(classes):
         raise UsageError(f"no labelled frame is {' or '.join(missing)}; label some, or name more workbooks")
     if len(dates) < LEAST_DATES:
         raise UsageError(
-            f"labelled frames of {len(dates)} dates; at least {LEAST_DATES} are needed to leave whole nights out"
+            f"labelled frames of {len(dates)} dates; at least {LEAST_DATES} are needed to leave whole nights "
+            "out"
         )
     rare = [f"{CLASSES[x]} on {len(on[x])}" for x in sorted(every) if len(on[x]) < LEAST_DATES_A_CLASS]
     if rare:
         raise UsageError(
-            f"each class must have labelled frames on {LEAST_DATES_A_CLASS} dates or more, to be learned from "
-            f"some and tested on others; there is {', '.join(rare)}"
+            f"each class must have labelled frames on {LEAST_DATES_A_CLASS} dates or more, to be learned "
+            f"from some and tested on others; there is {', '.join(rare)}"
         )

@@ -1,4 +1,4 @@
-"""Labelled nights as rows of features: which are labelled, their features, the people's label of each frame."""
+"""Labelled nights as rows of features: their features, and the people's label of each frame."""
 
 import datetime
 import threading
