@@ -159,6 +159,9 @@ def fit_all(tasks, workers=None, progress=None):
     model
         In the order of the tasks, as soon as it and those before it are fitted.
     """
+    import sklearn.ensemble  # once here, where processes are forked, and not once in each
+    import sklearn.neural_network  # noqa: F401
+
     with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
         for model in pool.map(_fit, tasks):
             if progress:
