@@ -1,6 +1,7 @@
 """Labelled nights as rows of features: their features, and the people's label of each frame."""
 
 import datetime
+import logging
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora.archive.layout import plain_text
+from pulsaurora.archive.problem_table import update_problems
 from pulsaurora.archive.tables import prepare_to_write
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.batch import list_tasks, run_batch
@@ -22,6 +24,8 @@ from pulsaurora.classification.frametruth import (
 )
 from pulsaurora.classification.nightfeatures import FeatureTask, keep_features, read_features
 from pulsaurora.problems import Problem
+
+_log = logging.getLogger(__name__)
 
 # Counted of every frame of the labelled nights, besides the classes.
 CONTESTED_FRAMES, OTHER_CODE, NO_LABEL = "labelled with two classes", "of other codes", "without a label"
@@ -176,21 +180,26 @@ def gather(table, archive, cache, workers=None, dayfiles=False, watch=None):
     batch = run_batch(
         list_days, archive, cache, dates[0], dates[-1], None, workers, watch, None, keep_features
     )
-    problems = list(batch.problems)
-    found = {}
+    told = [(problem, "") for problem in batch.problems]
+    told += [(problem, result.name) for result in batch.nights for problem in result.problems]
+    found, nights = {}, []
     for result in batch.nights:
-        problems += result.problems
         night = tasks[result.name].night
         kept = None if result.status == "failed" else read_features(result.path)
         if kept is not None:
             found.setdefault((night.date, night.site), []).append((result.name, kept))
         elif result.status != "failed":
-            problems.append(Problem(str(result.path), "was written and cannot be read"))
-    nights = []
+            told.append((Problem(str(result.path), "was written and cannot be read"), result.name))
     for (date, site), parts in sorted(found.items(), key=lambda item: item[0]):
-        rows = table[(table["date"].dt.date == date) & (table["site"] == site)]
+        rows, problems = table[(table["date"].dt.date == date) & (table["site"] == site)], []
         night = label_frames(site, date, parts, rows, problems)
         if night is not None:
             nights.append(night)
+        for problem in problems:
+            _log.warning("%s", problem)
+        told += [(problem, parts[0][0]) for problem in problems]
+    # Once more than `run_batch` did, with what only the labels tell.
+    done = [result.name for result in batch.nights]
+    update_problems(cache, told, done, archive, dates[0], dates[-1])
     n_computed = sum(result.status == "done" for result in batch.nights)
-    return Labelled(nights, problems, n_computed)
+    return Labelled(nights, [problem for problem, _ in told], n_computed)

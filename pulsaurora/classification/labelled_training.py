@@ -258,6 +258,8 @@ def train_labelled(
     dates, codes = known["date"].dt.date, known["label"].cat.codes
     refuse_too_few({date: set(codes[dates == date]) for date in sorted(set(dates))})
     labelled = gather(table, archive, cache, workers, dayfiles, watch)
+    if not labelled.nights:
+        raise UsageError(f"none of the labelled nights has frames under {archive}")
     trained = train_on_nights(labelled.nights, workbooks, settings, seed, workers, progress)
     if out is not None:
         trained.write(out)

@@ -95,7 +95,10 @@ def command(
 
 
 def _train_labelled(labels, archive, features, out, dayfiles, seed, workers, sizes):
-    import sklearn  # noqa: F401  its absence is to be told before hours of reading
+    # Their absence is to be told before hours of reading.
+    import onnx  # noqa: F401
+    import skl2onnx  # noqa: F401
+    import sklearn  # noqa: F401
 
     from pulsaurora.archive.labels import read_workbooks
     from pulsaurora.archive.problem_table import PROBLEMS_NAME

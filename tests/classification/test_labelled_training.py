@@ -22,6 +22,7 @@ from pulsaurora.classes import CLASSES
 from pulsaurora.classification import labelled_training, nightfeatures
 from pulsaurora.classification import night as night_module
 from pulsaurora.classification.assessment import assess
+from pulsaurora.classification.candidates import fit_networks
 from pulsaurora.classification.date_split import split_dates
 from pulsaurora.classification.labelled_nights import (
     CONTESTED_FRAMES,
@@ -34,10 +35,11 @@ from pulsaurora.classification.labelled_nights import (
 from pulsaurora.classification.labelled_training import settings_of, train_on_nights, training_rows
 from pulsaurora.classification.model import load_model
 from pulsaurora.classification.nightfeatures import NightFeatures
-from pulsaurora.classification.onnxmodel import onnx_probabilities
+from pulsaurora.classification.onnxmodel import onnx_probabilities, temper
+from pulsaurora.classification.trainedmodel import export, mean_probabilities
 from pulsaurora.classification.truth import judge_nights
 from pulsaurora.cli import log, main
-from pulsaurora.problems import UsageError
+from pulsaurora.problems import ContractError, UsageError
 from pulsaurora.pulsation.table import FEATURE_NAMES
 from pulsaurora.simulation.camera import draw_camera
 from pulsaurora.simulation.night import simulate_minutes
@@ -342,6 +344,14 @@ def test_labels_of_a_date_whose_imager_changed_count_on(tmp_path):
         OTHER_CODE: 1,
         NO_LABEL: 2,
     }
+    # Labels may reach past the last frame, but not far.
+    rows["end_frame"] = rows["end_frame"].where(rows["code"] != "cs", 60)
+    label_frames("gill", date, parts, rows, problems)
+    assert [problem.reason for problem in problems] == [
+        "has 10 frames, 51 fewer than are labelled; files may be missing"
+    ]
+    problems.clear()
+    rows["end_frame"] = rows["end_frame"].where(rows["code"] != "cs", 7)
     # Two that saw the same hours are two opinions of one sky: the one with more frames is taken.
     parts.append(("c", some_frames("2014-03-02T04:00", 9)))
     night = label_frames("gill", date, parts, rows, problems)
@@ -456,6 +466,29 @@ def test_too_few_nights_with_files_are_refused(tmp_path):
         split_dates(rare)
     with pytest.raises(UsageError, match="no labelled frame is"):
         train_on_nights([], [], settings_of())
+
+
+def test_labelled_nights_without_any_files_are_refused_and_listed(tmp_path, capfd):
+    rows = [("gill", 20140301 + k, 10 * i, 10 * i + 9, code, None)
+            for k in range(6) for i, code in enumerate(CODES[0])]  # fmt: skip
+    book = write_sheets(tmp_path / "a.xlsx", {"a": [UPDATED, *rows]})
+    (tmp_path / "stream0").mkdir()
+    asked = ("--labels", book, "--stream0", tmp_path / "stream0", "--out", "m.onnx", "--features", "f")
+    assert main.run(["train", *map(str, asked)]) == main.WRONG_USAGE
+    assert "none of the labelled nights has frames" in capfd.readouterr().err
+    assert Path("f/problems.csv").read_text().count("gill, which is labelled") == 6
+    assert not Path("m.onnx").exists()
+
+
+def test_an_onnx_file_that_does_not_say_what_was_fitted_is_not_written(monkeypatch):
+    night = made_up_nights(n_dates=1)[0]
+    models = [fit_networks(training_rows([night]), n_networks=1, epochs=1)]
+    expected = temper(mean_probabilities(models, night.features), 1.3)
+    content, disagrees = export(models, 1.3, "made up", {}, night.features, expected)
+    assert disagrees == 0 and len(content) > 1000
+    expected[:10] = expected[:10, ::-1]
+    with pytest.raises(ContractError, match="differ on 4.2% of 240 rows"):
+        export(models, 1.3, "made up", {}, night.features, expected)
 
 
 @pytest.mark.parametrize(
