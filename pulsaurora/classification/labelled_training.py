@@ -21,7 +21,7 @@ from pulsaurora.classification.evaluation import (
     reliability,
     resample_counts,
 )
-from pulsaurora.classification.labelled_nights import gather
+from pulsaurora.classification.labelled_frames import gather
 from pulsaurora.classification.modelcard import write_labelled_card
 from pulsaurora.classification.onnxmodel import temper
 from pulsaurora.classification.refine import steady

@@ -10,7 +10,7 @@ import pandas as pd
 from pulsaurora import __version__
 from pulsaurora.classes import CLASSES, PULSATING
 from pulsaurora.classification.evaluation import score_matrix
-from pulsaurora.classification.labelled_nights import CONTESTED_FRAMES, NO_LABEL, OTHER_CODE
+from pulsaurora.classification.labelled_frames import CONTESTED_FRAMES, NO_LABEL, OTHER_CODE
 from pulsaurora.pulsation.reduction import WINDOW_S
 from pulsaurora.pulsation.table import FEATURE_VERSION
 

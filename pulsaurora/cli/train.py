@@ -54,8 +54,10 @@ def command(
     computed as `classify` computes them and kept, so a training that was stopped goes on where it was. Or on
     --simulated skies. Needs the train extra: scikit-learn, skl2onnx and onnx.
     """
-    if simulated == bool(labels):
-        raise UsageError("say what to train on, one of: --labels WORKBOOK --stream0 DIR, or --simulated")
+    if simulated and labels:
+        raise UsageError("--simulated and --labels are two things to train on; name one of them")
+    if not simulated and not labels:
+        raise UsageError("say what to train on: --simulated, or --labels WORKBOOK with --stream0 DIR")
     if labels:
         _refuse("--simulated", {"--n-sites": n_sites, "--n-minutes": n_minutes})
         if dayfiles is None:

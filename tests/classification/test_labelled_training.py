@@ -24,7 +24,7 @@ from pulsaurora.classification import night as night_module
 from pulsaurora.classification.assessment import assess
 from pulsaurora.classification.candidates import fit_networks
 from pulsaurora.classification.date_split import split_dates
-from pulsaurora.classification.labelled_nights import (
+from pulsaurora.classification.labelled_frames import (
     CONTESTED_FRAMES,
     NO_LABEL,
     OTHER_CODE,
@@ -495,7 +495,7 @@ def test_an_onnx_file_that_does_not_say_what_was_fitted_is_not_written(monkeypat
     ("arguments", "said"),
     [
         ((), "say what to train on"),
-        (("--simulated", "--labels", "a.xlsx"), "say what to train on, one of"),
+        (("--simulated", "--labels", "a.xlsx"), "two things to train on"),
         (("--simulated", "--rounds", "10"), "--rounds is for --labels"),
         (("--labels", "a.xlsx", "--stream0", ".", "--n-sites", "12"), "--n-sites is for --simulated"),
         (("--labels", "a.xlsx", "--stream0", "nowhere"), "nowhere is not a folder"),
