@@ -3,12 +3,13 @@
     python scripts/train_model.py [--labels WORKBOOK_OR_FOLDER] [OPTION ...]
 
 Reads the workbooks in data/labels/themis and the frames in data/stream0, and writes data/models/mine.onnx
-with its card (mine.md) beside it, unless --labels, --stream0 (or PULSAURORA_STREAM0) or --dayfiles, and --out
-name others. Whatever `pulsaurora train` takes may follow, such as --seed 1. docs/training.md says what is done.
+with its card (mine.md) beside it, unless --labels, --stream0 (or PULSAURORA_STREAM0) or --dayfiles, and
+--out name others. Whatever `pulsaurora train` takes may follow, such as --seed 1; docs/training.md says what
+is done.
 
-Features of nights are kept in data/features and not computed again. Exit status: 0 all done; 3 done, but some
-nights or files were not there or could not be read (see data/features/problems.csv); 2 wrong usage, or too few
-nights; 1 failed.
+Features of nights are kept in data/features and not computed again. Exit status: 0 all done; 3 done, but
+some nights or files were not there or could not be read (see data/features/problems.csv); 2 wrong usage, or
+too few nights; 1 failed.
 """
 
 import sys
