@@ -79,6 +79,11 @@ pulsating precision and recall steadied; expected calibration error by frame.
 Mean top probability {judged.top(unlike=True):.2f} for pictures unlike any sky (other seeds of kinds that
 it was shown, with no class as the answer), {judged.top(unlike=False):.2f} for skies.
 
+## Poker Flat images
+
+It was never tried on labelled ones. One filter at one frame in 12 s shows less than THEMIS' white light every
+3 s: docs/pfrr.md says what that costs on simulated frames.
+
 ## By scene, steadied
 
 | scene | truth | frames | right | called pulsating |

@@ -264,8 +264,9 @@ def _ground_km(zenith):
 def _vignetting(rng, rho, plain):
     if chance(rng, 0.6 if plain else 0.2):
         return np.ones_like(rho)
+    # Fisheyes darken towards the edge by anything from nothing to a half and more; no feature may lean on it.
     rho = np.minimum(rho, 1.2)
-    strength, corner, power = rng.uniform(0, 0.25), rng.uniform(0, 0.55), rng.uniform(4, 10)
+    strength, corner, power = rng.uniform(0, 0.6), rng.uniform(0, 0.55), rng.uniform(3, 10)
     shade = strength * rho**2 + corner * rho**power
     if chance(rng, 0.3):
         shade = strength * rho**2 + rng.uniform(0.1, 0.7) / (
@@ -275,9 +276,11 @@ def _vignetting(rng, rho, plain):
 
 
 def _barrel(rng, rho):
-    """Return the shade of a lens barrel alone: real frames fall from 0.96 to 0.36 from 0.6 radii to 1."""
-    edge = 1 + np.exp(-(np.minimum(rho, 1.2) - rng.uniform(0.78, 0.92)) / rng.uniform(0.05, 0.09))
-    return np.clip(1 - rng.uniform(0.5, 0.75) / edge, 0.05, 1)
+    """Return the shade of a lens barrel: real frames fall from 0.96 to 0.36 from 0.6 radii to 1."""
+    rho = np.minimum(rho, 1.2)
+    edge = 1 + np.exp(-(rho - rng.uniform(0.78, 0.92)) / rng.uniform(0.05, 0.09))
+    slope = 0.0 if chance(rng, 0.5) else rng.uniform(0, 0.4)
+    return np.clip(1 - rng.uniform(0.5, 0.75) / edge, 0.05, 1) * (1 - slope * rho**2)
 
 
 def _through(rng, elevation, azimuth, plain, bare=False):

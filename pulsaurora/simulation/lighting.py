@@ -113,7 +113,9 @@ class Lighting:
         )
         even = 0.35 + 0.65 * low * (1 + toward)
         self.town_cloud = (self.airglow * 1.6 * town * even).astype(np.float32)
-        van_rhijn = np.minimum(camera.path, 4) * camera.transmission
+        # Only the airglow's part of a dark sky rises towards the horizon; starlight and scattered light do not.
+        layer = rng.uniform(0.3, 1.0)
+        van_rhijn = (1 - layer + layer * np.minimum(camera.path, 4)) * camera.transmission
         self.night = (self.airglow * van_rhijn).astype(np.float32)
         # The Milky Way: a great circle of unresolved stars that turns with the sky.
         self.galaxy = rng.uniform(0, 2 * np.pi), np.arccos(rng.uniform(-1, 1)), rng.uniform(0, 2 * np.pi)
