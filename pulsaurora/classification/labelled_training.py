@@ -133,6 +133,7 @@ def training_rows(nights, every=EVERY):
     Returns
     -------
     Dataset
+        Its scenes name the nights.
     """
     features, labels, number = [], [], []
     for index, night in enumerate(nights):

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import savwriter
 import servers
 from workbooks import write_sheets
 
@@ -312,6 +313,28 @@ def test_day_files_give_the_same_features(chain, tmp_path):
     np.testing.assert_array_equal(night.features, again.features)
     np.testing.assert_array_equal(night.truth, again.truth)
     assert night.counts == again.counts and len(night.times) == 80
+
+
+def test_a_skymap_that_comes_later_is_used(chain, tmp_path, monkeypatch):
+    night = "2014/03/12"
+    shutil.copytree(chain.stream0 / night, tmp_path / "stream0" / night)
+    table = chain.table[chain.table["date"] == "2014-03-12"]
+    read = count_reads(monkeypatch)
+
+    def features():
+        read.clear()
+        found = gather(table, tmp_path / "stream0", tmp_path / "kept")
+        return found.nights[0].features, sum(read.values()), found.problems
+
+    without, *_ = features()
+    skymap = tmp_path / "stream0" / "themis_skymap_gill_20110305-+_v02.sav"
+    skymap.write_bytes(savwriter.skymap_bytes(SITE_UID="gill"))
+    within, n_read, problems = features()
+    assert n_read == 4 and not problems and (within != without).any()
+    skymap.write_bytes(b"SR no skymap")
+    again, n_read, problems = features()
+    assert n_read == 4 and len(problems) == 1 and "optics' own radius" in problems[0].reason
+    np.testing.assert_array_equal(again, without)
 
 
 def labels_of(tmp_path, *rows):
