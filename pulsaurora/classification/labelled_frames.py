@@ -115,8 +115,13 @@ def label_frames(site, date, parts, rows, problems):
     features = np.concatenate([parts[index][1].features for index in chosen])
     truth, _, beyond = frame_truth(times, rows)
     if beyond > SHORT_BY:
-        reason = f"has {len(times)} frames, {beyond} fewer than are labelled; files may be missing"
-        problems.append(Problem(f"{date} {site}", reason, len(times)))
+        # Without the first hour, number 0 would be another frame.
+        reason = (
+            f"has {len(times)} frames, {beyond} fewer than are labelled by number, so which are meant cannot "
+            "be told; left out: fetch the missing files, or label by time"
+        )
+        problems.append(Problem(f"{date} {site}", reason))
+        return None
     counts = Counter({name: int((truth == label).sum()) for label, name in enumerate(CLASSES)})
     other = other_codes(times, rows) & (truth == UNLABELLED)
     counts[CONTESTED_FRAMES] = int((truth == CONTESTED).sum())
