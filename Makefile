@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard pulsaurora/_core/*.pyx pulsaurora/_core/*.h) setup.py pyproject.toml requirements.txt
 
-.PHONY: demo test bench asan docs model refinement refinement-simulated compare sensitivity lint clean
+.PHONY: demo test bench asan docs model model-from-labels refinement refinement-simulated compare sensitivity lint clean
 
 # Versions that are known to work together come from requirements.txt, used as constraints.
 $(BIN)/.installed: $(SOURCES)
@@ -36,6 +36,11 @@ docs: $(BIN)/.installed
 
 model: $(BIN)/.installed-test
 	$(BIN)/pulsaurora train --simulated --out pulsaurora/models/features.onnx
+
+# From human labels and the archive's files: make model-from-labels LABELS=workbook.xlsx STREAM0=folder
+MODEL ?= data/models/features.onnx
+model-from-labels: $(BIN)/.installed-test
+	$(BIN)/pulsaurora train --labels "$(LABELS)" --stream0 "$(STREAM0)" --out "$(MODEL)"
 
 # From human labels and the files they judge: make refinement LABELS=workbook.xlsx CLASSIFICATIONS=folder
 refinement: $(BIN)/.installed-test

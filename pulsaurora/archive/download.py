@@ -24,7 +24,7 @@ from pulsaurora.archive.wanted import (
     SkymapFinder,
     parse_wavelengths,
 )
-from pulsaurora.problems import Problem, UnreadableFileError, UsageError
+from pulsaurora.problems import Problem, UsageError
 
 _log = logging.getLogger(__name__)
 
@@ -334,36 +334,9 @@ def nights_of_labels(paths, instrument):
     UnreadableFileError
         If no workbook can be read.
     """
-    from pulsaurora.archive.labels import read_labels
+    from pulsaurora.archive.labels import read_workbooks
 
-    pairs, problems, errors = [], [], []
-    workbooks = _workbooks(paths)
-    for workbook in workbooks:
-        found = []
-        try:
-            table = read_labels(workbook, problems=found)
-        except UnreadableFileError as error:
-            errors.append(error)
-            problems.append(Problem(str(workbook), str(error)))
-            continue
-        table = table[table["instrument"] == instrument]
-        pairs += zip(table["site"], table["date"].dt.date, strict=True)
-        problems += [problem for problem in found if problem.kind == "refused"]
-    if len(errors) == len(workbooks):
-        raise errors[0]
+    table, problems, _ = read_workbooks(paths, instrument)
+    pairs = list(zip(table["site"], table["date"].dt.date, strict=True))
     nights, refused = check_nights(pairs, "the workbooks")
     return nights, problems + refused
-
-
-def _workbooks(paths):
-    workbooks = []
-    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
-        if path.is_dir():
-            # A spreadsheet program's lock files begin with ~$.
-            inside = sorted(p for p in path.glob("*.xlsx") if not p.name.startswith(("~", ".")))
-            if not inside:
-                raise UsageError(f"{path}: holds no workbook (.xlsx)")
-            workbooks += inside
-        else:
-            workbooks.append(path)
-    return workbooks

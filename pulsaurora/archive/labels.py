@@ -21,7 +21,7 @@ from pulsaurora.archive.labelsheet import (
 )
 from pulsaurora.archive.workbook import read_workbook
 from pulsaurora.classes import CLASSES
-from pulsaurora.problems import UnreadableFileError
+from pulsaurora.problems import Problem, UnreadableFileError, UsageError
 
 COLUMNS = (
     "instrument",
@@ -88,6 +88,51 @@ def read_labels(*paths, problems=None):
     return _table(rows)
 
 
+def read_workbooks(paths, instrument):
+    """Read the labels of one instrument from workbooks, whatever becomes of some of them.
+
+    Parameters
+    ----------
+    paths : path-like, or an iterable of them
+        Workbooks, `.csv` files of ours, or folders whose workbooks are all read.
+    instrument : str
+        `themis` or `pfrr`.
+
+    Returns
+    -------
+    table : DataFrame
+        As `read_labels` returns it.
+    problems : list of Problem
+        Rows that were refused, and workbooks that could not be read.
+    workbooks : list of pathlib.Path
+        Those that were read.
+
+    Raises
+    ------
+    UnreadableFileError
+        If none can be read.
+    UsageError
+        If a folder holds no workbook.
+    """
+    import pandas as pd
+
+    tables, problems, errors, read = [], [], [], []
+    for workbook in _workbooks(paths):
+        found = []
+        try:
+            tables.append(read_labels(workbook, problems=found))
+        except UnreadableFileError as error:
+            errors.append(error)
+            problems.append(Problem(str(workbook), str(error)))
+            continue
+        read.append(workbook)
+        problems += [problem for problem in found if problem.kind == "refused"]
+    if not read:
+        raise errors[0]
+    table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    return table[table["instrument"] == instrument], problems, read
+
+
 def write_labels(path, table, problems=()):
     """Write a table of labels as CSV, and what is not in it as `..._left_out.csv` beside it.
 
@@ -134,6 +179,20 @@ def write_labels(path, table, problems=()):
 def _read_xlsx(path, rows, problems):
     for sheet in read_workbook(path):
         read_sheet(path, sheet, rows, problems)
+
+
+def _workbooks(paths):
+    workbooks = []
+    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
+        if path.is_dir():
+            # A spreadsheet program's lock files begin with ~$.
+            inside = sorted(p for p in path.glob("*.xlsx") if not p.name.startswith(("~", ".")))
+            if not inside:
+                raise UsageError(f"{path}: holds no workbook (.xlsx)")
+            workbooks += inside
+        else:
+            workbooks.append(path)
+    return workbooks
 
 
 def _table(rows):

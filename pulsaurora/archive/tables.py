@@ -169,6 +169,29 @@ def read_parquet_about(path):
     return about if isinstance(about, dict) else {}
 
 
+def read_parquet_columns(path, names):
+    """Return columns of a Parquet table of ours, or None if it cannot be read or lacks one of them.
+
+    Parameters
+    ----------
+    path : path-like
+    names : sequence of str
+        Columns of numbers or times.
+
+    Returns
+    -------
+    list of ndarray, or None
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        whole = pyarrow.parquet.read_table(path, columns=list(names), partitioning=None)
+        return [whole[name].to_numpy() for name in names]
+    except (OSError, KeyError, ValueError, pyarrow.ArrowException):
+        return None
+
+
 def _codes(label):
     """Return class codes (int8) from codes, class names or a categorical."""
     if hasattr(label, "cat"):

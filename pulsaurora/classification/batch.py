@@ -30,7 +30,7 @@ from pulsaurora.archive.tables import (
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.model import load_model
 from pulsaurora.classification.night import classify_night
-from pulsaurora.imaging.skymap import find_skymap, read_skymap
+from pulsaurora.classification.nightskymap import find_night_skymap, night_elevation
 from pulsaurora.problems import Problem, PulsauroraError, UsageError
 from pulsaurora.workers import n_cores
 
@@ -364,7 +364,7 @@ def classify_task(task, model, pool, count, stop):
     """Classify one night unless it is done already; the arguments are those of `run_task`."""
     model = load_model(task.model) if model is None else model
     night = task.night
-    skymap_path = None if night.dayfile else find_skymap_of(task)
+    skymap_path = find_night_skymap(night, task.stream0)
     about = {
         "version": __version__,
         "model": model.sha256,
@@ -373,17 +373,7 @@ def classify_task(task, model, pool, count, stop):
     }
     if not task.overwrite and (problems := classified_already(task.path, about)) is not None:
         return NightResult(task.name, "skipped", task.path, problems=problems)
-    elevation, problems = None, []
-    if night.dayfile:
-        from pulsaurora.archive.dayfile import read_dayfile
-
-        with read_dayfile(night.dayfile) as day:
-            elevation = day.skymap("elevation")
-    elif skymap_path is not None:
-        try:
-            elevation = read_skymap(skymap_path).elevation
-        except PulsauroraError as error:
-            problems.append(Problem(str(skymap_path), f"{error}; the optics' own radius is used instead"))
+    elevation, problems = night_elevation(night, skymap_path)
     labelled = classify_night(night, model, pool, elevation, count, stop)
     if task.imager_changed and len(labelled):
         quality = labelled.table["quality"]
@@ -403,15 +393,6 @@ def classified_already(path, about):
     if not parquet_path(path).is_file() or not read_about(path).items() >= about.items():
         return None
     return read_problems(path)
-
-
-def find_skymap_of(task):
-    """Return the path of the skymap of a night in minute files, or None."""
-    night = task.night
-    for folder in (*night.folders, task.stream0, task.stream0.parent):
-        if found := find_skymap(folder, night.site, night.date):
-            return found
-    return None
 
 
 def report(result):

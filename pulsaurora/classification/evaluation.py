@@ -55,8 +55,12 @@ def score_labels(truth, predicted):
     -------
     Scores
     """
+    return score_matrix(confusion_matrix(truth, predicted))
+
+
+def score_matrix(confusion):
+    """Return the Scores of a confusion matrix; rows true, columns predicted."""
     n = len(CLASSES)
-    confusion = confusion_matrix(truth, predicted)
     right, said, there = np.diag(confusion).astype(float), confusion.sum(axis=0), confusion.sum(axis=1)
     precision = np.divide(right, said, out=np.zeros(n), where=said > 0)
     recall = np.divide(right, there, out=np.zeros(n), where=there > 0)

@@ -15,8 +15,9 @@ from pulsaurora import __version__
 from pulsaurora.archive.eventtables import events_already, events_path, write_events
 from pulsaurora.archive.layout import fingerprint
 from pulsaurora.archive.tables import prepare_to_write
-from pulsaurora.classification.batch import NightResult, NightTask, find_skymap_of, list_tasks, run_batch
+from pulsaurora.classification.batch import NightResult, NightTask, list_tasks, run_batch
 from pulsaurora.classification.night import MARGIN_MINUTES, SitePosition, in_chunks
+from pulsaurora.classification.nightskymap import find_night_skymap
 from pulsaurora.imaging.nightreader import open_minutes
 from pulsaurora.imaging.skymap import read_skymap
 from pulsaurora.imaging.timeorder import order_in_time
@@ -173,7 +174,7 @@ def find_events_of_nights(
 def events_task(task, model, pool, count, stop):
     """Find the events of one night unless that is done already; the arguments are those of `run_task`."""
     night = task.night
-    skymap_path = None if night.dayfile else find_skymap_of(task)
+    skymap_path = find_night_skymap(night, task.stream0)
     about = {"version": __version__, "method": METHOD, "inputs": fingerprint(night, skymap_path)}
     if not task.overwrite and (problems := events_already(task.path, about)) is not None:
         return NightResult(task.name, "skipped", task.path, problems=problems)

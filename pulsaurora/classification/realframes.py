@@ -7,27 +7,16 @@ import numpy as np
 import pandas as pd
 
 from pulsaurora.archive.layout import find_nights
-from pulsaurora.classes import CLASSES
-from pulsaurora.classification.night import classify_night
+from pulsaurora.classification.nightfeatures import compute_features
+from pulsaurora.classification.nightskymap import find_night_skymap, night_elevation
 from pulsaurora.imaging.ephemeris import site_position
 from pulsaurora.imaging.frames import Frames
 from pulsaurora.imaging.nightreader import open_minutes
-from pulsaurora.imaging.skymap import find_skymap, read_skymap
 from pulsaurora.imaging.timeorder import order_in_time
-from pulsaurora.problems import Problem, UnreadableFileError, UsageError
+from pulsaurora.problems import UsageError
 from pulsaurora.pulsation.table import FEATURE_NAMES
 
 EVER = ("1990-01-01", "2100-01-01")
-
-
-class _NoModel:
-    """Stands where `classify_night` wants a model, so that features can be had before there is one."""
-
-    kind = "features"
-
-    @staticmethod
-    def predict(rows):
-        return np.full((len(rows), len(CLASSES)), 1 / len(CLASSES), np.float32)
 
 
 @dataclass(slots=True)
@@ -64,16 +53,6 @@ def _nights(stream0):
     return nights, problems
 
 
-def _elevation(night, stream0, problems):
-    for folder in (*night.folders, stream0):
-        if path := find_skymap(folder, night.site, night.date):
-            try:
-                return read_skymap(path).elevation
-            except UnreadableFileError as error:
-                problems.append(Problem(str(path), f"{error}; the optics' own radius is used instead"))
-    return None
-
-
 def read_real_rows(stream0, workers=None):
     """Compute the features of every frame of a stream0 tree.
 
@@ -99,10 +78,10 @@ def read_real_rows(stream0, workers=None):
     parts = []
     with ThreadPoolExecutor(workers) as pool:
         for night in nights:
-            labelled = classify_night(night, _NoModel, pool, _elevation(night, stream0, problems))
-            problems += labelled.problems
-            columns = {name: labelled.table[name] for name in ("time", *FEATURE_NAMES)}
-            parts.append(pd.DataFrame({"night": _name(night), **columns}))
+            computed, found = compute_features(night, stream0, pool)
+            problems += found
+            columns = dict(zip(FEATURE_NAMES, computed.features.T, strict=True))
+            parts.append(pd.DataFrame({"night": _name(night), "time": computed.times, **columns}))
     rows = pd.concat(parts, ignore_index=True)
     if not len(rows):
         raise UsageError(f"{stream0}: not one frame in it could be read; first problem: {problems[0]}")
@@ -148,7 +127,9 @@ def read_real_nights(stream0, n_minutes):
         place = (frames.latitude, frames.longitude)
         if None in place:
             place = site_position(night.site) or (None, None)
-        nights.append(RealNight(_name(night), images, times, *place, _elevation(night, stream0, problems)))
+        elevation, found = night_elevation(night, find_night_skymap(night, stream0))
+        problems += found
+        nights.append(RealNight(_name(night), images, times, *place, elevation))
     if not nights:
         raise UsageError(f"{stream0}: not one frame in it could be read; first problem: {problems[0]}")
     return nights, problems

@@ -4,16 +4,12 @@ Needs the ``train`` extra (scikit-learn, skl2onnx, onnx). Whole sites are left o
 so that no score comes from a sky the model saw.
 """
 
-import json
-import os
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
 from pulsaurora.classes import CLASSES
-from pulsaurora.classification.candidates import fit_forest, fit_networks, fit_trees
+from pulsaurora.classification.candidates import KINDS, fit_all
 from pulsaurora.classification.dataset import (
     OF_SITES,
     UNLIKE,
@@ -23,11 +19,15 @@ from pulsaurora.classification.dataset import (
 )
 from pulsaurora.classification.evaluation import calibration_error, score_labels
 from pulsaurora.classification.modelcard import write_card
-from pulsaurora.classification.onnxmodel import onnx_probabilities, temper, to_onnx
+from pulsaurora.classification.onnxmodel import temper
 from pulsaurora.classification.refine import steady
+from pulsaurora.classification.trainedmodel import (
+    TrainedModel,
+    export,
+    fit_temperature,
+    mean_probabilities,
+)
 from pulsaurora.problems import UsageError
-from pulsaurora.pulsation.reduction import WINDOW_S
-from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURE_VERSION
 
 # Many short visits with one scene each: what a model lacks is other cameras and skies, not other minutes
 # (macro F1 on sites left out was 0.79 with 220 sites, 0.82 with 440, 0.86 with 870).
@@ -36,27 +36,8 @@ MINUTES_A_SITE = 3
 # Neighbouring frames hardly differ: every fifth teaches as much as all do.
 EVERY = 5
 # What is compared, and of what the model is the mean.
-CANDIDATES = {"trees": fit_trees, "networks": fit_networks, "forest": fit_forest}
+CANDIDATES = tuple(KINDS)
 CHOSEN = ("networks", "trees")
-
-
-@dataclass
-class TrainedModel:
-    """An ONNX features model and how it scored."""
-
-    onnx: bytes
-    scores: dict
-    card: str
-    name: str = field(default="features")
-
-    def write(self, path):
-        """Write the model and its card (``.md``) beside it, whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for target, content in ((path, self.onnx), (path.with_suffix(".md"), self.card.encode())):
-            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-            temporary.write_bytes(content)
-            os.replace(temporary, target)
 
 
 @dataclass
@@ -94,22 +75,6 @@ class Judgement:
         return float(self.steadied[which].max(axis=1).mean()) if which.any() else float("nan")
 
 
-def fit_temperature(labels, probabilities):
-    """Temperature that makes probabilities most likely on frames not trained on (Guo et al. 2017).
-
-    Frames that are of no class do not count.
-    """
-    known = labels != UNLIKE
-    labels, probabilities = labels[known].astype(int), probabilities[known]
-    best, lowest = 1.0, np.inf
-    for temperature in np.geomspace(0.3, 6.0, 121):
-        likely = temper(probabilities, temperature)[np.arange(len(labels)), labels]
-        loss = -np.mean(np.log(np.maximum(likely, 1e-9)))
-        if loss < lowest:
-            best, lowest = float(temperature), loss
-    return best
-
-
 def steady_sites(probabilities, sites):
     """Probabilities steadied over time, each site by itself, its frames at the usual cadence."""
     steadied = np.empty_like(probabilities, dtype=np.float32)
@@ -122,23 +87,6 @@ def steady_sites(probabilities, sites):
 def judge(probabilities, dataset):
     """Judge the probabilities (n, 4) of a dataset's frames."""
     return Judgement(probabilities, steady_sites(probabilities, dataset.sites), dataset)
-
-
-def _fit(task):
-    name, dataset, seed = task
-    return name, CANDIDATES[name](dataset, seed)
-
-
-def fit_candidates(dataset, seed=0, workers=None):
-    """Fit every kind of model, each in a process of its own.
-
-    Returns
-    -------
-    dict of str to model
-        In the order of CANDIDATES.
-    """
-    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
-        return dict(pool.map(_fit, [(name, dataset, seed) for name in CANDIDATES]))
 
 
 def compare(models, dataset):
@@ -191,11 +139,12 @@ def train_simulated(
     missing = [name for label, name in enumerate(CLASSES) if label not in train.labels]
     if missing:
         raise UsageError(f"no frame to train on is {' or '.join(missing)}; simulate more sites or minutes")
-    models = fit_candidates(train[::EVERY], seed, workers)
+    tasks = [(name, train[::EVERY], seed, {}) for name in CANDIDATES]
+    models = dict(zip(CANDIDATES, fit_all(tasks, workers), strict=True))
     compared = compare(models, calibration)
     temperature = compared[-1][1]
     chosen = [models[name] for name in CHOSEN]
-    expected = temper(np.mean([m.predict_proba(test.features) for m in chosen], axis=0), temperature)
+    expected = temper(mean_probabilities(chosen, test.features), temperature)
     judged = judge(expected, test)
     trained_on = (
         f"simulated skies only: {n_sites} sites of {n_minutes} minutes, seed {seed}, {len(train)} frames "
@@ -203,18 +152,8 @@ def train_simulated(
         "no real labelled frame"
     )
     figures = _figures(judged, temperature)
-    metadata = {
-        "kind": "features",
-        "classes": json.dumps(CLASSES),
-        "feature_names": json.dumps(FEATURE_NAMES),
-        "feature_version": str(FEATURE_VERSION),
-        "window_s": str(WINDOW_S),
-        "trained_on": trained_on,
-        "scores": json.dumps(figures),
-    }
-    content = to_onnx(chosen, temperature, metadata)
-    difference = np.abs(onnx_probabilities(content, test.features) - expected).max(axis=1)
-    figures["onnx_disagrees"] = float(np.mean(difference > 1e-3))
+    content, disagrees = export(chosen, temperature, trained_on, figures, test.features, expected)
+    figures["onnx_disagrees"] = disagrees
     card = write_card(content, trained_on, " + ".join(CHOSEN), figures, judged, compared)
     trained = TrainedModel(content, figures, card)
     if out is not None:

@@ -10,11 +10,15 @@ import numpy as np
 
 from pulsaurora.archive.tables import parquet_path, read_classifications
 from pulsaurora.classes import CLASSES
+from pulsaurora.classification.frametruth import (
+    CONTESTED,
+    SHORT_BY,
+    UNLABELLED,
+    choose_apart,
+    frame_truth,
+)
 from pulsaurora.problems import Problem, UnreadableFileError
 
-UNLABELLED, CONTESTED = -1, -2
-# Labels may reach this many frames past the end of a file unsaid: listings differ by a minute.
-_SHORT_BY = 40
 _TRUTH_NAME = re.compile(r"(\d{8})_([a-z0-9]{4})_(\w+)_truth\.csv", re.ASCII)
 # Text keeps whole seconds, and the frames of a simulated night are 3 s apart.
 _TIME_SLACK = np.timedelta64(1, "s")
@@ -207,24 +211,20 @@ def _read(paths, problems):
             problems.append(Problem(str(path), str(error).removeprefix(f"{path}: ")))
     if not tables:
         return None, []
-    if len(tables) > 1:
+    chosen, aside = choose_apart([table["time"] for _, table in tables])
+    if len(chosen) > 1:  # the imager was changed during the night
         import pandas as pd
 
-        tables.sort(key=lambda item: item[1]["time"].iloc[0])
-        apart = all(
-            first["time"].iloc[-1] < second["time"].iloc[0]
-            for (_, first), (_, second) in zip(tables, tables[1:], strict=False)
-        )
-        if apart:  # the imager was changed during the night
-            whole = pd.concat([table for _, table in tables], ignore_index=True)
-            whole.attrs = {"n_rows": [len(table) for _, table in tables]}
-            return whole, [path for path, _ in tables]
-        best = max(tables, key=lambda item: len(item[1]))
-        for path, table in tables:
-            if path is not best[0]:
-                reason = f"tells of the same hours as {best[0].name}, which has more rows; left aside"
-                problems.append(Problem(str(path), reason, len(table)))
-        tables = [best]
+        tables = [tables[index] for index in chosen]
+        whole = pd.concat([table for _, table in tables], ignore_index=True)
+        whole.attrs = {"n_rows": [len(table) for _, table in tables]}
+        return whole, [path for path, _ in tables]
+    for index in aside:
+        path, table = tables[index]
+        best = tables[chosen[0]][0].name
+        reason = f"tells of the same hours as {best}, which has more rows; left aside"
+        problems.append(Problem(str(path), reason, len(table)))
+    tables = [tables[chosen[0]]]
     path, table = tables[0]
     table.attrs = {"n_rows": [len(table)]}
     return table, [path]
@@ -263,30 +263,14 @@ def probabilities_beside(path, n_rows):
 def _judge(site, date, paths, table, rows, problems):
     times = table["time"].to_numpy().astype("datetime64[us]")
     n = len(times)
-    spans = {}
-    beyond = 0
-    for row in rows.itertuples(index=False):
-        if row.start_time == row.start_time and row.end_time == row.end_time:  # not NaT
-            first, last = np.datetime64(row.start_time, "us"), np.datetime64(row.end_time, "us")
-            # Times of labels are whole seconds.
-            last += np.timedelta64(1, "s")
-            span = (int(np.searchsorted(times, first)), int(np.searchsorted(times, last)))
-        else:
-            span = (int(row.start_frame), int(row.end_frame) + 1)
-            beyond = max(beyond, span[1] - n)
-        spans[(*span, CLASSES.index(row.label))] = None
-    truth = np.full(n, UNLABELLED, np.int8)
-    for first, end, label in spans:
-        part = truth[first:end]
-        part[:] = np.where((part == UNLABELLED) | (part == label), label, CONTESTED)
+    truth, intervals, beyond = frame_truth(times, rows)
     first_path = str(paths[0])
-    if beyond > _SHORT_BY:
+    if beyond > SHORT_BY:
         reason = f"has {n} rows, {beyond} fewer than are labelled; the labels beyond its end are not used"
         problems.append(Problem(first_path, reason, n))
     if n_contested := int((truth == CONTESTED).sum()):
         reason = f"{n_contested} frames are labelled with two classes; they are not used"
         problems.append(Problem(first_path, reason, n - n_contested))
-    intervals = [(first, min(end, n), label) for first, end, label in sorted(spans) if first < min(end, n)]
     return _night(site, date, paths, table, truth, intervals)
 
 

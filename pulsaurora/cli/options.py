@@ -94,3 +94,25 @@ def existing_folder(path, option):
         variable = f"PULSAURORA_{option.lstrip('-').upper()}"
         raise UsageError(f"{path} is not a folder; name one that exists with {option} or {variable}")
     return Path(path)
+
+
+def parse_numbers(text, kind, option):
+    """Return positive numbers from `0.1,0.5`, or None where none are given.
+
+    Parameters
+    ----------
+    text : str or None
+    kind : type
+        `int` or `float`.
+    option : str
+        Named in the UsageError.
+    """
+    if text is None:
+        return None
+    try:
+        numbers = [kind(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(0 < number < float("inf") for number in numbers):
+        raise UsageError(f"{option} {text!r} lists no positive numbers; write it as {option} 1,2")
+    return numbers

@@ -101,7 +101,7 @@ class Lighting:
         self.airglow = DARK_SKY * log_uniform(rng, 0.6, 1.6)
         self.extinction = rng.uniform(0.12, 0.3)
         self.glare = log_uniform(rng, 0.05, 3)
-        # Aerosol scatters forward; how much there is differs far more between nights than the air itself.
+        # Aerosol scatters forward; how much there is differs more between nights than the air itself.
         self.aerosol = log_uniform(rng, 0.1, 1.5)
         self.lens_flare = rng.uniform(0, 1, 4)
         town = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.05, 5)
@@ -113,7 +113,7 @@ class Lighting:
         )
         even = 0.35 + 0.65 * low * (1 + toward)
         self.town_cloud = (self.airglow * 1.6 * town * even).astype(np.float32)
-        # Only the airglow's part of a dark sky rises towards the horizon; starlight and scattered light do not.
+        # Only the airglow's part of a dark sky rises towards the horizon; star- and scattered light do not.
         layer = rng.uniform(0.3, 1.0)
         van_rhijn = (1 - layer + layer * np.minimum(camera.path, 4)) * camera.transmission
         self.night = (self.airglow * van_rhijn).astype(np.float32)

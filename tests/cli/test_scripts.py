@@ -104,6 +104,20 @@ def test_the_demo_leaves_labels_and_a_picture(tmp_path, embedded, capsys, monkey
     assert picture.stat().st_size > 10_000
 
 
+def test_the_training_script_names_its_usual_folders(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(main, "run", lambda arguments: asked.append(arguments) or 0)
+    path, spec = ROOT / "scripts/train_model.py", {"__name__": "tried", "__doc__": "how it is used"}
+    exec(compile(path.read_text(), str(path), "exec"), spec)
+    assert spec["main"]([]) == spec["main"](["--out=o.onnx", "--labels", "a.xlsx", "--seed", "1"]) == 0
+    assert asked == [
+        ["train", "--labels=data/labels/themis", "--out=data/models/mine.onnx"],
+        ["train", "--out=o.onnx", "--labels", "a.xlsx", "--seed", "1"],
+    ]
+    assert spec["main"](["--help"]) == 0 and "scripts/train_model.py" in capsys.readouterr().out
+    assert len(path.read_text().split("\n")) < 60
+
+
 def test_training_says_what_it_needs(tmp_path, embedded, capsys, monkeypatch):
     assert main.run(["train", "--out", "m.onnx"]) == 2
     assert "say what to train on: --simulated" in capsys.readouterr().err

@@ -1,0 +1,106 @@
+"""What every training ends with: a temperature, an ONNX file that says what was fitted, and its card.
+
+Needs the ``train`` extra.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pulsaurora.archive.files import whole_file
+from pulsaurora.classes import CLASSES
+from pulsaurora.classification.dataset import UNLIKE
+from pulsaurora.classification.onnxmodel import onnx_probabilities, temper, to_onnx
+from pulsaurora.problems import ContractError
+from pulsaurora.pulsation.reduction import WINDOW_S
+from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURE_VERSION
+
+# Thresholds of trees are rounded to float32, so a row in some thousands can fall on the other side of one.
+_DIFFERS, _MAY_DIFFER = 1e-3, 0.02
+
+
+@dataclass
+class TrainedModel:
+    """An ONNX features model and how it scored."""
+
+    onnx: bytes
+    scores: dict
+    card: str
+
+    def write(self, path):
+        """Write the model and its card (``.md``) beside it, each whole or not at all."""
+        path = Path(path)
+        for target, content in ((path, self.onnx), (path.with_suffix(".md"), self.card.encode())):
+            with whole_file(target) as passing:
+                passing.write_bytes(content)
+
+
+def fit_temperature(labels, probabilities):
+    """Temperature that makes probabilities most likely on frames not trained on (Guo et al. 2017).
+
+    Frames that are of no class do not count: neither those unlike any sky nor those without a label.
+    """
+    labels = np.asarray(labels)
+    known = (labels >= 0) & (labels != UNLIKE)
+    labels, probabilities = labels[known].astype(int), probabilities[known]
+    best, lowest = 1.0, np.inf
+    for temperature in np.geomspace(0.3, 6.0, 121):
+        likely = temper(probabilities, temperature)[np.arange(len(labels)), labels]
+        loss = -np.mean(np.log(np.maximum(likely, 1e-9)))
+        if loss < lowest:
+            best, lowest = float(temperature), loss
+    return best
+
+
+def mean_probabilities(models, features):
+    """Return the mean of what fitted models say of rows of features."""
+    return np.mean([model.predict_proba(features) for model in models], axis=0)
+
+
+def export(models, temperature, trained_on, figures, features, expected):
+    """Return the ONNX file of fitted models, and on what share of rows it differs from them.
+
+    Parameters
+    ----------
+    models : list
+        As `to_onnx` takes them.
+    temperature : float
+    trained_on : str
+    figures : dict
+        Goes into the file as its scores.
+    features : ndarray of shape (n, n_features)
+        Rows on which file and models are compared.
+    expected : ndarray of shape (n, 4)
+        What the models say of them, tempered.
+
+    Returns
+    -------
+    content : bytes
+    disagrees : float
+        Share of rows with a probability that differs by more than 0.001.
+
+    Raises
+    ------
+    ContractError
+        If the file does not say what was fitted.
+    """
+    metadata = {
+        "kind": "features",
+        "classes": json.dumps(CLASSES),
+        "feature_names": json.dumps(FEATURE_NAMES),
+        "feature_version": str(FEATURE_VERSION),
+        "window_s": str(WINDOW_S),
+        "trained_on": trained_on,
+        "scores": json.dumps(figures),
+    }
+    content = to_onnx(models, temperature, metadata)
+    difference = np.abs(onnx_probabilities(content, features) - expected).max(axis=1)
+    disagrees = float(np.mean(difference > _DIFFERS))
+    if disagrees > _MAY_DIFFER:
+        raise ContractError(
+            f"the ONNX file and what was fitted differ on {disagrees:.1%} of {len(features)} rows; "
+            "try another version of skl2onnx, or train networks alone"
+        )
+    return content, disagrees
