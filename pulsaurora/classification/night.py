@@ -20,8 +20,7 @@ from pulsaurora.classification.refine import steady
 from pulsaurora.imaging.ephemeris import site_position
 from pulsaurora.imaging.nightreader import open_minutes
 from pulsaurora.imaging.skymap import elevation_mask, optics_elevation
-from pulsaurora.imaging.timeorder import order_in_time
-from pulsaurora.problems import ContractError
+from pulsaurora.imaging.timeorder import order_in_time, sort_frames
 from pulsaurora.pulsation.reduction import WINDOW_S, Reduced, SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import FEATURE_NAMES
 
@@ -144,26 +143,14 @@ def classify_frames(images, times, site=None, model=None, *, latitude=None, long
 
     if model is None or not hasattr(model, "predict"):
         model = load_model(model)
-    images = np.asarray(images)
-    times = np.asarray(times, "datetime64[us]")
-    if images.ndim != 3 or times.shape != images.shape[:1]:
-        raise ContractError(
-            f"expected images (n_frames, rows, columns) and as many times, got shapes {images.shape} "
-            f"and {times.shape}"
-        )
-    order = np.argsort(times, kind="stable")
-    times = times[order]
-    if np.isnat(times).any() or (times[1:] == times[:-1]).any():
-        raise ContractError("every frame needs a time of its own; some have none or share one")
+    images, times = sort_frames(images, times)
     if latitude is None or longitude is None:
         latitude, longitude = (site_position(site) if site else None) or (None, None)
     grid = SkyGrid(elevation, images.shape[1:])
     if model.kind == "image":
         visible = elevation_mask(optics_elevation() if elevation is None else elevation)
-        probabilities = model.predict_images(images[order], visible)
+        probabilities = model.predict_images(images, visible)
     else:
-        if len(images) and (order != np.arange(len(order))).any():
-            images = images[order]
         rows = window_features(reduce_frames(images, times, grid), None, latitude, longitude)
         probabilities = model.predict(rows)
     steadied = steady(probabilities, times)

@@ -1,8 +1,8 @@
-"""Frames of several files put in time order, one frame a time."""
+"""Frames put in time order, one frame a time: of several files, or held as arrays."""
 
 import numpy as np
 
-from pulsaurora.problems import Problem
+from pulsaurora.problems import ContractError, Problem
 
 
 def order_in_time(times, quality, source, names, own=None):
@@ -47,3 +47,38 @@ def order_in_time(times, quality, source, names, own=None):
             reason = f"{theirs.sum()} frames have the times of frames in {other}: dropped"
             problems.append(Problem(names[file], reason, int((source == file).sum() - theirs.sum())))
     return order[~again], problems
+
+
+def sort_frames(images, times):
+    """Put frames that are held as arrays into time order.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_frames, rows, columns)
+    times : array-like of datetime64, shape (n_frames,)
+        UTC, in any order, no two alike.
+
+    Returns
+    -------
+    images : ndarray
+        As given where they are in order already, else a copy.
+    times : ndarray of datetime64[us]
+
+    Raises
+    ------
+    ContractError
+        If the shapes do not fit, or a time is missing or given twice.
+    """
+    images, times = np.asarray(images), np.asarray(times, "datetime64[us]")
+    if images.ndim != 3 or times.shape != images.shape[:1]:
+        raise ContractError(
+            f"expected images (n_frames, rows, columns) and as many times, got shapes {images.shape} "
+            f"and {times.shape}"
+        )
+    order = np.argsort(times, kind="stable")
+    times = times[order]
+    if np.isnat(times).any() or (times[1:] == times[:-1]).any():
+        raise ContractError("every frame needs a time of its own; some have none or share one")
+    if (order != np.arange(len(order))).any():
+        images = images[order]
+    return images, times

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pulsaurora.imaging.skymap import Skymap, read_skymap
+from pulsaurora.imaging.timeorder import sort_frames
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.geography import nearest_altitude, place_cells
 from pulsaurora.pulsation.kinds import KINDS, describe, kind_probabilities
@@ -77,18 +78,7 @@ def find_events(
     UnreadableFileError
         If the skymap cannot be read.
     """
-    images, times = np.asarray(images), np.asarray(times, "datetime64[us]")
-    if images.ndim != 3 or times.shape != images.shape[:1]:
-        raise ContractError(
-            f"expected images (n_frames, rows, columns) and as many times, got shapes {images.shape} "
-            f"and {times.shape}"
-        )
-    order = np.argsort(times, kind="stable")
-    times = times[order]
-    if np.isnat(times).any() or (times[1:] == times[:-1]).any():
-        raise ContractError("every frame needs a time of its own; some have none or share one")
-    if (order != np.arange(len(order))).any():
-        images = images[order]
+    images, times = sort_frames(images, times)
     latitude = longitude = None
     if skymap is not None:
         skymap = skymap if isinstance(skymap, Skymap) else read_skymap(skymap)

@@ -3,7 +3,8 @@
 The embedded model is trained on pulsaurora's own simulation; how it does there
 says little about skies made by anyone else. This package makes such skies from
 other assumptions (lens, detector, shapes, temporal processes, arcs, weather)
-and shares no code with the package. Nothing is ever trained on it or tuned to it.
+and shares no code with the package. Nothing is ever trained on it or fitted to it; that clear
+skies were called overcast here showed what the training's lenses and lights lacked.
 
     SCENES      scene -> label: 0 bad_viewing, 1 no_aurora, 2 other_aurora, 3 pulsating
     CONFUSERS   those scenes that move or flash and do not pulsate
