@@ -11,6 +11,7 @@ A kernel joins by a function and a line in DRIVERS below.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -143,7 +144,7 @@ DRIVERS = {
 
 # -- inputs -------------------------------------------------------------------------------------------
 
-_TOKENS = (
+TOKENS = (
     b"P5\n", b'P5\n#"', b'#"', b"\n", b"\r\n", b"256 256\n", b"65535\n", b"65535", b"512 512\n", b"0 0\n",
     b"999999 999999\n", b"99999999999999999999 1\n", b'#"Image request start" ', b'#"Image request start"\n',
     b'#"Image request start" 2014-03-10 06:00:0\n', b"2014-03-10 06:00:00.063119 UTC\n", b"\xff", b"\0", b"P",
@@ -185,9 +186,9 @@ def mutated(data, rng):
         elif kind == 1:
             del data[at : at + n]
         elif kind == 2:
-            data[at:at] = _TOKENS[rng.integers(len(_TOKENS))]
+            data[at:at] = TOKENS[rng.integers(len(TOKENS))]
         elif kind == 3:
-            data[at : at + 6] = _TOKENS[rng.integers(len(_TOKENS))]
+            data[at : at + 6] = TOKENS[rng.integers(len(TOKENS))]
         elif kind == 4:
             data[at:at] = data[at : at + n]
         else:
@@ -197,8 +198,20 @@ def mutated(data, rng):
         near = data.rfind(b"P5")
         del data[max(0, near) + int(rng.integers(1, 9)) :]
     if rng.random() < 0.3:
-        data += _TOKENS[rng.integers(len(_TOKENS))][: rng.integers(1, 7)]
+        data += TOKENS[rng.integers(len(TOKENS))][: rng.integers(1, 7)]
     return bytes(data)
+
+
+def whole_frames(data):
+    """Where the pixels begin of frames that nobody can doubt: a plain header, pixels, and a header or the end."""
+    header = re.compile(rb'P5\n(?:#"[ -~]*\n)+256 256\n65535\n')
+    starts = [match.end() for match in header.finditer(data)]
+    ends = (start + 131072 for start in starts)
+    return [
+        start
+        for start, end in zip(starts, ends, strict=True)
+        if end == len(data) or data[end : end + 5] == b'P5\n#"'
+    ]
 
 
 def _images(rng, shortest, longest):

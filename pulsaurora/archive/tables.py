@@ -22,6 +22,8 @@ from pulsaurora.problems import Problem, UnreadableFileError
 
 HEADER = "date,time,prediction,prediction_str,confidence"
 MAX_BYTES = 64 * 2**20  # 50 times the longest night's file: more is not one of these
+# A night has at most some 30,000 rows of some hundred columns; a few bytes can claim thousands of millions.
+MAX_ROWS, MAX_COLUMNS, MAX_INFLATED_BYTES = 500_000, 1000, 512 * 2**20
 
 _log = logging.getLogger(__name__)
 _ROW = re.compile(
@@ -164,7 +166,7 @@ def read_parquet_about(path):
     try:
         metadata = pyarrow.parquet.read_metadata(path).metadata or {}
         about = json.loads(metadata[_METADATA_KEY])
-    except (OSError, pyarrow.ArrowException, KeyError, ValueError):
+    except (OSError, pyarrow.ArrowException, KeyError, ValueError, RecursionError):
         return {}
     return about if isinstance(about, dict) else {}
 
@@ -186,10 +188,26 @@ def read_parquet_columns(path, names):
     import pyarrow.parquet
 
     try:
+        _check_claims(path)
         whole = pyarrow.parquet.read_table(path, columns=list(names), partitioning=None)
         return [whole[name].to_numpy() for name in names]
     except (OSError, KeyError, ValueError, pyarrow.ArrowException):
         return None
+
+
+def _check_claims(path):
+    """Refuse a Parquet file that says it holds more than any table of a night, before memory is set aside."""
+    import pyarrow.parquet
+
+    about = pyarrow.parquet.read_metadata(path)
+    n_bytes = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+    for found, most, what in (
+        (about.num_rows, MAX_ROWS, "rows"),
+        (about.num_columns, MAX_COLUMNS, "columns"),
+        (n_bytes, MAX_INFLATED_BYTES, "bytes when inflated"),
+    ):
+        if not 0 <= found <= most:
+            raise UnreadableFileError(f"{path}: claims {found:,} {what}; a table of a night has at most {most:,}")
 
 
 def _codes(label):
@@ -283,15 +301,17 @@ def _read_parquet(path):
     try:
         if not path.is_file():
             raise UnreadableFileError(f"{path}: no such file")
+        _check_claims(path)
         whole = pyarrow.parquet.read_table(path, partitioning=None)
         about = json.loads((whole.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
         if missing := {"time", "label", "confidence"} - set(whole.column_names):
             raise UnreadableFileError(f"{path}: has no column {', '.join(sorted(missing))}")
         table = whole.replace_schema_metadata(None).to_pandas()
-    except (OSError, pyarrow.ArrowException, ValueError) as error:
+    except (OSError, pyarrow.ArrowException, ValueError, RecursionError) as error:
         if isinstance(error, UnreadableFileError):
             raise
-        raise UnreadableFileError(f"{path}: not a Parquet table of classifications: {error}") from None
+        said = " ".join(str(error).split())
+        raise UnreadableFileError(f"{path}: not a Parquet table of classifications ({said:.200})") from None
     for name in table.columns:
         if name == "label" or name.endswith("_label"):
             table[name] = pd.Categorical(table[name], categories=CLASSES)
