@@ -51,7 +51,7 @@ def drive(name, seed, first, seconds, n_inputs, folder):
     while time.monotonic() < ends and number - first < n_inputs:
         rng = np.random.default_rng((seed, number))
         path = one.write(rng)
-        os.pwrite(reached, f"{number:12d} {path.name}".ljust(200).encode(), 0)
+        os.pwrite(reached, f"{number:12d} {tally['refused']} {path.name}".ljust(200).encode(), 0)
         _forget_peak()
         before = _status("VmHWM")
         signal.setitimer(signal.ITIMER_REAL, SECONDS_AN_INPUT)
@@ -127,10 +127,11 @@ def fuzz(name, seed, seconds, n_inputs, findings=None):
             if child.returncode == 0:
                 part = json.loads(child.stdout.splitlines()[-1])
             elif (folder / "reached").exists():
-                number, path = (folder / "reached").read_text().split(maxsplit=1)
+                number, refused, path = (folder / "reached").read_text().split(maxsplit=2)
                 number = int(number)
                 died = signal.Signals(-child.returncode).name if child.returncode < 0 else child.returncode
-                part = {"tried": number - first + 1, "refused": 0, "findings": [(number, f"ended by {died}")]}
+                part = {"tried": number - first + 1, "refused": int(refused)}
+                part["findings"] = [(number, f"ended by {died}")]
                 _keep(folder, name, seed, number, folder / path.strip())
             else:
                 raise RuntimeError(f"{name}: the child did not begin: {child.stderr[-2000:]}")

@@ -16,6 +16,7 @@ import numpy as np
 
 from pulsaurora.archive.framestack import FrameStack
 from pulsaurora.archive.hdf5 import (
+    check_texts,
     find_dataset,
     number_attribute,
     open_hdf5,
@@ -265,6 +266,7 @@ class DayFile:
         with telling(self.path, "has broken times"):
             if dataset.dtype.kind == "O" and h5py.check_string_dtype(dataset.dtype) is not None:
                 # One at a time: each may claim the longest text in the file.
+                check_texts(dataset)
                 values = [dataset[i][:64] for i in range(len(dataset))]
             elif dataset.dtype.kind in "Siuf" and dataset.dtype.itemsize <= 64:
                 values = dataset[()]

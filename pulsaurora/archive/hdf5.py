@@ -13,6 +13,7 @@ import stat
 import h5py
 import numpy as np
 
+from pulsaurora.archive.hdf5texts import is_variable, texts_end
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.problems import UnreadableFileError
 
@@ -159,8 +160,18 @@ def read_whole(file, name):
         return np.asarray(dataset[()])
 
 
+def check_texts(node, attribute=None):
+    """Raise an UnreadableFileError where reading a dataset, or an attribute of one, may never end."""
+    with telling(node.file.filename):
+        if is_variable(node, attribute) and not texts_end(node.file.filename):
+            raise UnreadableFileError(
+                f"{plain_text(node.file.filename)}: is a broken HDF5 file (reading its texts does not end)"
+            )
+
+
 def text_attribute(node, name):
     """Return an attribute as text, or None if there is none or it is something else."""
+    check_texts(node, name)
     try:
         value = node.attrs.get(name)
     except H5_ERRORS:
@@ -172,6 +183,7 @@ def text_attribute(node, name):
 
 def number_attribute(node, name, low, high):
     """Return an attribute as a float between two limits, or None."""
+    check_texts(node, name)
     try:
         value = float(node.attrs.get(name))
     except H5_ERRORS:

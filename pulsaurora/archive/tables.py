@@ -314,6 +314,8 @@ def _read_parquet(path):
         raise UnreadableFileError(f"{path}: not a Parquet table of classifications ({said:.200})") from None
     for name in table.columns:
         if name == "label" or name.endswith("_label"):
+            if unknown := set(table[name].dropna()) - set(CLASSES):
+                raise UnreadableFileError(f"{path}: {name} holds {min(map(str, unknown))!r:.40}, none of the classes")
             table[name] = pd.Categorical(table[name], categories=CLASSES)
     table.attrs = {key: value for key, value in about.items() if isinstance(value, str)}
     return table

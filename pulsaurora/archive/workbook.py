@@ -204,7 +204,7 @@ def _parse(xml, name, handler):
     parser.CharacterDataHandler = handler.text
     try:
         parser.Parse(xml, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:  # the latter for an encoding that nobody knows
         raise _Refused(f"{name} is damaged ({error})") from None
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pulsaurora
+from pulsaurora.archive import hdf5texts
 from pulsaurora.archive.dayfile import DayFile, dayfile_path, parse_dayfile_name, read_dayfile
 from pulsaurora.archive.daynights import find_dayfile_nights
 from pulsaurora.archive.daywriter import DayWriter, compress_frame
@@ -385,3 +386,20 @@ def test_no_damage_does_more_than_be_told(whole, tmp_path, data):
             find_dayfile_nights(tmp_path, day.date, day.date)
     except UnreadableFileError as error:
         assert str(error).startswith(str(path))
+
+
+@pytest.mark.parametrize("of", ["times", "attribute"])
+def test_texts_whose_heap_goes_round_for_ever_are_refused(tmp_path, monkeypatch, of):
+    """HDF5 2.0 never comes back from a heap with an object that takes no room, and holds Python's lock."""
+    monkeypatch.setattr(hdf5texts, "SECONDS", 2)
+    _, images, times = frames(6, side=64)
+    path = write_theirs(tmp_path / NAME, images, times, texts="object" if of == "times" else "S27")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"GCOL\x01")
+    data[at + 16 : at + 32] = bytes(16)  # free space of no size: the next object is itself
+    path.write_bytes(data)
+    with pytest.raises(UnreadableFileError, match=f"{NAME}: is a broken HDF5 file .reading its texts does not end"):
+        read_dayfile(path)
+    # The child that was lost is started again for the next file.
+    with read_dayfile(write_theirs(tmp_path / NAME, images, times, texts="object")) as day:
+        np.testing.assert_array_equal(day.times, times)

@@ -181,6 +181,10 @@ def test_damage_is_refused(tmp_path):
         parts={"xl/workbook.xml": f'<workbook xmlns="{MAIN}"><sheets><sheet name="a"/></sheets></workbook>'},
     )
     refused(path, "not in it")
+    for encoding in ("none", "rot13", "zlib", "utf-7", "idna", "cp037"):
+        xml = f'<?xml version="1.0" encoding="{encoding}"?><worksheet/>'
+        write_parts(path, parts={"xl/worksheets/sheet1.xml": xml})
+        refused(path, "damaged")
 
 
 def test_long_text_is_cut_where_its_reader_can_tell(tmp_path):
