@@ -13,9 +13,12 @@ Metadata of the file (`metadata_props`), all text:
 `pulsaurora.scores`         JSON object: how it scored, and on what
 =========================== =========================================================================
 
-A model is numbers, never code: no pickle, no operators from elsewhere, no files besides the one.
+A model is numbers, never code: no pickle, no operators from elsewhere, no files besides the one; and neither
+memory nor time without end, whatever a few bytes of it ask for.
 """
 
+import contextlib
+import functools
 import hashlib
 import json
 import threading
@@ -28,6 +31,9 @@ from pulsaurora.classes import CLASSES
 from pulsaurora.problems import ContractError
 
 MAX_BYTES = 1 << 30
+# All models together: room for 32 images in any usual network; the embedded model takes some tens of MB.
+MAX_ARENA_BYTES = 4 << 30
+MAX_SECONDS = 300  # a call: 4096 rows, or 32 images, which take the slowest usual network some 30 s
 IMAGE_SHAPE = (224, 224, 3)
 ROWS_A_CALL = 4096
 IMAGES_A_CALL = 32
@@ -127,10 +133,19 @@ class Model:
         return probabilities
 
     def _run(self, part):
+        from onnxruntime import RunOptions
+
+        options = RunOptions()
+        watch = threading.Timer(MAX_SECONDS, setattr, (options, "terminate", True))
+        watch.daemon = True
+        watch.start()
         try:
-            (out,) = self._session.run([self._output], {self._input: part})
+            (out,) = self._session.run([self._output], {self._input: part}, options)
         except Exception as error:  # onnxruntime's own exceptions share no base of their own
-            raise ContractError(f"{self.path.name}: the model failed to run: {_brief(error)}") from None
+            late = f" (given up after {MAX_SECONDS} s)" if options.terminate else ""
+            raise ContractError(f"{self.path.name}: the model failed to run{late}: {_brief(error)}") from None
+        finally:
+            watch.cancel()
         if out.shape != (len(part), len(CLASSES)):
             expected = (len(part), len(CLASSES))
             raise ContractError(f"{self.path.name}: gave shape {out.shape}, expected {expected}")
@@ -214,14 +229,14 @@ def _load(path, threads, kinds):
 
 
 def _read(path):
-    from pulsaurora.classification.onnxfile import names_other_files
+    from pulsaurora.classification.onnxfile import why_refused
 
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise ContractError(f"{path}: {size:,} bytes is more than the {MAX_BYTES:,} a model may have")
         data = path.read_bytes()
-        if names_other_files(data):
-            raise ContractError(f"{path}: keeps numbers in other files; save the model as a single file")
+        if reason := why_refused(data):
+            raise ContractError(f"{path}: {reason}")
     except OSError as error:
         raise ContractError(f"{path}: {error.strerror or error}") from None
     except ContractError:
@@ -239,14 +254,39 @@ def _session(path, data, threads):
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what goes wrong is raised; nothing is to be printed besides
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The runtime has a format of its own besides, which `why_refused` does not know.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # Packing weights once for each node that uses them is work without end where thousands use the same.
+    options.add_session_config_entry("session.disable_prepacking", "1")
+    _limit_memory()
     try:
         session = onnxruntime.InferenceSession(
-            data, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            data,
+            options,
+            providers=["CPUExecutionProvider"],
+            # What is computed while a model is loaded cannot be given up.
+            disabled_optimizers=["ConstantFolding"],
+            enable_fallback=0,
         )
         # Text in the file is decoded only when it is asked for, so what is no text comes out here.
         return session, dict(session.get_modelmeta().custom_metadata_map)
     except Exception as error:  # onnxruntime's own exceptions share no base of their own
         raise ContractError(f"{path}: is no ONNX model that can be run here: {_brief(error)}") from None
+
+
+@functools.cache
+def _limit_memory():
+    """Give all sessions of this process one allocator, which refuses to grow beyond a limit."""
+    import onnxruntime
+
+    arena, kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
+    place = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, kind)
+    # One that another library has registered in this process before is used, with its limits.
+    with contextlib.suppress(Exception):
+        onnxruntime.create_and_register_allocator(
+            place, onnxruntime.OrtArenaCfg({"max_mem": MAX_ARENA_BYTES})
+        )
 
 
 def _brief(error):

@@ -1,9 +1,11 @@
-"""What an ONNX file would make us read besides itself.
+"""What an ONNX file would make us read besides itself, or do without end.
 
 A model may keep its numbers in other files, which it names; the runtime would read whatever lies there. A
 model from a stranger must not choose files on this machine, so such models are refused before they are
-loaded. The runtime has no switch for that and the `onnx` package is not needed for anything else here, so the
-protocol-buffer messages are walked directly: only their nesting matters.
+loaded. So are those that go in loops, whose numbers of turns a few bytes tell, and those that put texts
+together, whose memory the runtime does not count. The runtime has no switch for that and the `onnx` package is
+not needed for anything else here, so the protocol-buffer messages are walked directly: only their nesting
+matters.
 
 The numbers below are the fields of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 """
@@ -20,11 +22,13 @@ _INSIDE = {
     "Tensor": {},
 }
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
+_NODE_OPERATOR = 4
+_ENDLESS = {b"Loop", b"Scan", b"StringConcat", b"StringSplit", b"RegexFullMatch", b"SequenceMap"}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
-def names_other_files(data):
-    """Tell whether any tensor of an ONNX model lies outside its file.
+def why_refused(data):
+    """Say what about an ONNX model is refused before it is loaded; None if nothing is.
 
     Parameters
     ----------
@@ -33,15 +37,17 @@ def names_other_files(data):
 
     Returns
     -------
-    bool
+    str or None
+        In words that follow the file's name.
 
     Raises
     ------
     ValueError
         If the bytes are not a protocol-buffer message.
     """
-    if b"location" not in data:  # the key under which a tensor outside names its file
-        return False
+    # Most models have neither the key under which a tensor outside names its file nor such an operator.
+    if b"location" not in data and not any(name in data for name in _ENDLESS):
+        return None
     view = memoryview(data)
     waiting = [("Model", 0, len(data))]
     while waiting:
@@ -50,10 +56,12 @@ def names_other_files(data):
             if message == "Tensor" and (
                 field == _TENSOR_EXTERNAL_DATA or (field == _TENSOR_DATA_LOCATION and view[begin])
             ):
-                return True
+                return "keeps numbers in other files; save the model as a single file"
+            if message == "Node" and field == _NODE_OPERATOR and bytes(view[begin:stop]) in _ENDLESS:
+                return f"uses the operator {bytes(view[begin:stop]).decode()}, which may never end: refused"
             if kind == _BYTES and field in _INSIDE[message]:
                 waiting.append((_INSIDE[message][field], begin, stop))
-    return False
+    return None
 
 
 def _fields(view, position, end):

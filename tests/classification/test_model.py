@@ -2,9 +2,14 @@
 
 import json
 import os
+import resource
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnxruntime
 import pytest
 import tinymodel
 from hypothesis import given, settings
@@ -14,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification import model as model_module
 from pulsaurora.classification.model import load_model
-from pulsaurora.classification.onnxfile import names_other_files
+from pulsaurora.classification.onnxfile import why_refused
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.table import FEATURE_NAMES
 
@@ -195,11 +200,105 @@ def test_models_that_name_other_files_are_refused(tmp_path, monkeypatch):
             load_model(path)
 
 
+MULTIPLY = helper.make_node("MatMul", ["features", "matrix"], ["given"])
+SOFTMAX = helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1)
+
+
+def refused_soon(tmp_path, nodes, numbers, said):
+    """A model that asks for much is refused in a moment and takes little."""
+    path = tmp_path / "greedy.onnx"
+    path.write_bytes(tinymodel.features_proto(nodes=nodes, initializers=numbers).SerializeToString())
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    with pytest.raises(ContractError, match=f"greedy.onnx.*{said}"):
+        load_model(path)
+    assert time.monotonic() - began < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600_000
+
+
+def test_loops_and_growing_texts_are_refused(tmp_path):
+    numbers = [numpy_helper.from_array(np.array(value), name) for value, name in ((True, "yes"), (2**62, "turns"))]
+    infos = [
+        helper.make_tensor_value_info(name, kind, shape)
+        for name, kind, shape in (
+            ("turn", TensorProto.INT64, []), ("go", TensorProto.BOOL, []), ("x", TensorProto.FLOAT, ["n", 4]),
+            ("on", TensorProto.BOOL, []), ("y", TensorProto.FLOAT, ["m", 4]),
+        )
+    ]  # fmt: skip
+    turns = [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Concat", ["x", "x"], ["y"], axis=0)]
+    body = helper.make_graph(turns, "body", infos[:3], infos[3:])
+    loop = helper.make_node("Loop", ["turns", "yes", "given"], ["scores"], body=body)
+    refused_soon(tmp_path, [MULTIPLY, loop, SOFTMAX], numbers, "the operator Loop, which may never end")
+    branch = helper.make_graph([loop], "inner", [], [helper.make_tensor_value_info("scores", 1, ["n", 4])])
+    hidden = helper.make_node("If", ["yes"], ["scores"], then_branch=branch, else_branch=branch)
+    refused_soon(tmp_path, [MULTIPLY, hidden, SOFTMAX], numbers, "the operator Loop")
+    text = helper.make_node("StringConcat", ["a", "a"], ["b"])
+    refused_soon(tmp_path, [MULTIPLY, text, SOFTMAX], [], "the operator StringConcat")
+
+
+@pytest.mark.parametrize("constant", [True, False], ids=["of numbers in the file", "of what is fed"])
+def test_giant_arrays_take_no_memory(tmp_path, constant):
+    ones = np.ones(50_000, np.float32)
+    numbers = [numpy_helper.from_array(ones[:, None], "tall"), numpy_helper.from_array(ones[None], "wide")]
+    first = [] if constant else [
+        helper.make_node("ReduceMean", ["given"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["tall", "mean"], ["tall_now"]),
+    ]  # fmt: skip
+    giant = [
+        helper.make_node("Mul", ["tall" if constant else "tall_now", "wide"], ["giant"]),
+        helper.make_node("ReduceMean", ["giant"], ["one"], keepdims=0),
+        helper.make_node("Add", ["given", "one"], ["scores"]),
+    ]
+    refused_soon(tmp_path, [MULTIPLY, *first, *giant, SOFTMAX], numbers, "Available memory .* is smaller")
+
+
+def test_arrays_that_double_take_no_more_than_the_limit(tmp_path):
+    doubled = [helper.make_node("Concat", [f"d{i}"] * 2, [f"d{i + 1}"], axis=0) for i in range(40)]
+    nodes = [MULTIPLY, helper.make_node("Identity", ["given"], ["d0"]), *doubled]
+    nodes += [helper.make_node("ReduceMean", ["d40"], ["one"], keepdims=0)]
+    nodes += [helper.make_node("Add", ["given", "one"], ["scores"]), SOFTMAX]
+    path = tinymodel.save(tinymodel.features_proto(nodes=nodes), tmp_path / "greedy.onnx")
+    # The limit holds for a process, and what was taken up to it stays taken.
+    program = (
+        "import resource\n"
+        "from pulsaurora.classification import model\n"
+        "model.MAX_ARENA_BYTES = 256 << 20\n"
+        "model.load_model()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"try: model.load_model({str(path)!r})\n"
+        "except model.ContractError as error: print(error)\n"
+        "assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000\n"
+    )
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert child.returncode == 0, child.stderr
+    assert "greedy.onnx: the model failed to run" in child.stdout and "is smaller" in child.stdout
+
+
+def test_endless_work_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_module, "MAX_SECONDS", 1)
+    square = numpy_helper.from_array(np.eye(900, dtype=np.float32), "square")
+    chain = [helper.make_node("MatMul", [f"s{i}" if i else "square", "square"], [f"s{i + 1}"]) for i in range(2000)]
+    last = [helper.make_node("ReduceMin", ["s2000"], ["one"], keepdims=0)]
+    last += [helper.make_node("Add", ["given", "one"], ["scores"])]
+    refused_soon(tmp_path, [MULTIPLY, *chain, *last, SOFTMAX], [square], "given up after 1 s")
+
+
+def test_the_runtimes_own_format_is_refused(tmp_path, features_model):
+    """It may name other files and go in loops as well, out of sight of what looks for that in ONNX files."""
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    options.optimized_model_filepath = str(tmp_path / "model.ort")
+    onnxruntime.InferenceSession(features_model, options, providers=["CPUExecutionProvider"])
+    path = (tmp_path / "model.ort").rename(tmp_path / "other.onnx")
+    assert path.read_bytes()[4:8] == b"ORTM"
+    with pytest.raises(ContractError, match="other.onnx: is no ONNX model"):
+        load_model(path)
+
+
 def test_a_model_that_only_speaks_of_locations_is_taken(tmp_path):
     proto = tinymodel.features_proto()
     proto.doc_string = "location"
-    proto.graph.node[0].name = "layer/location"
-    assert not names_other_files(proto.SerializeToString())
+    proto.graph.node[0].name = "Loop/location"
+    assert why_refused(proto.SerializeToString()) is None
     load_model(tinymodel.save(proto, tmp_path / "tiny.onnx"))
 
 
