@@ -8,6 +8,8 @@ import tinymodel
 import workbooks
 from onnx import TensorProto, helper, numpy_helper
 
+from pulsaurora.archive import hdf5texts
+
 SHEETS = {
     "themis": [
         ["Date", "camera", "start frame", "end frame", "start time", "end time", "code", "confidence", "comment"],
@@ -56,6 +58,7 @@ class DayFiles:
     )  # fmt: skip
 
     def __init__(self, folder):
+        hdf5texts.SECONDS = 3  # many are such that a child must be given up
         self.path = folder / self.name
         rng = np.random.default_rng(0)
         self.images = rng.integers(40, 120, (7, 256, 256)).astype(np.uint8) // 8
