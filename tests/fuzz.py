@@ -1,9 +1,9 @@
 """Every reader on files spoiled by the thousand (`make fuzz`).
 
 Each format's files are made on the spot, spoiled (`mutations.py`) and read (`fuzzformats.py`) in a child
-process with a limit of memory and of time for each. What may come of it is a clear error of pulsaurora's own,
-or what could be saved. Found is: any other exception, a crash, a hang, memory beyond the limit, a frame that is
-not in the file. The spoiled file is kept in a folder, and a seed and number give it again.
+process with a limit of memory and of time for each. What may come of it is a clear error of pulsaurora's
+own, or what could be saved. Found is: any other exception, a crash, a hang, memory beyond the limit, a frame
+that is not in the file. The spoiled file is kept in a folder, and a seed and number give it again.
 
     python tests/fuzz.py [--seconds 60] [--inputs N] [--only pgm,xlsx] [--seed 0] [--findings DIR]
 """
@@ -23,6 +23,7 @@ import warnings
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
+sys.path[:0] = [str(TESTS.parent), str(TESTS)]  # this checkout, whichever is installed
 SECONDS_AN_INPUT = 20
 # Above what the child holds before it reads. Reading may take some: 64 MB inflated and the frames from it.
 PEAK_BYTES = 768 * 2**20
@@ -168,8 +169,8 @@ def main(arguments=None):
         began = time.monotonic()
         total = fuzz(name, options.seed, options.seconds, options.inputs, options.findings)
         print(
-            f"{name}: {total['tried']} inputs, {total['refused']} refused, {len(total['findings'])} findings, "
-            f"{time.monotonic() - began:.0f} s",
+            f"{name}: {total['tried']} inputs, {total['refused']} refused, "
+            f"{len(total['findings'])} findings, {time.monotonic() - began:.0f} s",
             flush=True,
         )
         for number, said in total["findings"][:20]:

@@ -1,4 +1,4 @@
-"""Formats whose readers are other libraries', or whose files hold files: workbooks, day files, models, tables."""
+"""Formats that hold files or are read by other libraries: workbooks, day files, models, tables."""
 
 import h5py
 import mutations
@@ -12,7 +12,17 @@ from pulsaurora.archive import hdf5texts
 
 SHEETS = {
     "themis": [
-        ["Date", "camera", "start frame", "end frame", "start time", "end time", "code", "confidence", "comment"],
+        [
+            "Date",
+            "camera",
+            "start frame",
+            "end frame",
+            "start time",
+            "end time",
+            "code",
+            "confidence",
+            "comment",
+        ],
         [20200218, "gill", 10, 20, "02:50:00", "02:51:00", "pa", 3, "bright"],
         [20200218, "rank", 100, 140, "03:00:00", "03:10:00", "cs", 1, None],
     ],
@@ -24,11 +34,31 @@ class Workbooks:
     """Workbooks of labels."""
 
     tokens = (
-        b"<row>", b"</row>", b'<c r="A1" t="s"><v>0</v></c>', b'<c t="inlineStr"><is><t>x</t></is></c>', b"<f>", b"</f>",
-        b'<?xml version="1.0" encoding="rot13"?>', b"<!DOCTYPE a>", b"<![CDATA[", b"&amp;", b"&#0;", b"&x;", b"</c>",
-        b' r="A1048577"', b' t="d"', b"<si>", b"<rPh>", b"../../", b' TargetMode="External"', b"\xff\xfe", b"<t>",
-        b' date1904="1"', b"<a>" * 70, b"9" * 400,
-    )  # fmt: skip
+        b"<row>",
+        b"</row>",
+        b'<c r="A1" t="s"><v>0</v></c>',
+        b'<c t="inlineStr"><is><t>x</t></is></c>',
+        b"<f>",
+        b"</f>",
+        b'<?xml version="1.0" encoding="rot13"?>',
+        b"<!DOCTYPE a>",
+        b"<![CDATA[",
+        b"&amp;",
+        b"&#0;",
+        b"&x;",
+        b"</c>",
+        b' r="A1048577"',
+        b' t="d"',
+        b"<si>",
+        b"<rPh>",
+        b"../../",
+        b' TargetMode="External"',
+        b"\xff\xfe",
+        b"<t>",
+        b' date1904="1"',
+        b"<a>" * 70,
+        b"9" * 400,
+    )
 
     def __init__(self, folder):
         self.path = folder / "labels.xlsx"
@@ -49,13 +79,26 @@ class Workbooks:
 
 
 class DayFiles:
-    """Writes them; `untouched` are the frames whose own bytes, and all that leads to them, were left alone."""
+    """Writes them; `untouched` are the frames that nothing was changed of, nor of what leads to them."""
 
     name = "all-images-2014-03-10-gill.h5"
     marks = (
-        b"OHDR", b"TREE", b"HEAP", b"SNOD", b"FRHP", b"FADB", b"EAHD", b"EADB", b"BTHD", b"GCOL", b"\x89HDF", b"images",
-        b"iso_ut_time", b"deflate", b"shuffle",
-    )  # fmt: skip
+        b"OHDR",
+        b"TREE",
+        b"HEAP",
+        b"SNOD",
+        b"FRHP",
+        b"FADB",
+        b"EAHD",
+        b"EADB",
+        b"BTHD",
+        b"GCOL",
+        b"\x89HDF",
+        b"images",
+        b"iso_ut_time",
+        b"deflate",
+        b"shuffle",
+    )
 
     def __init__(self, folder):
         hdf5texts.SECONDS = 3  # many are such that a child must be given up
@@ -72,7 +115,9 @@ class DayFiles:
 
         writer = DayWriter(self.path, (256, 256), True, True)
         raw = self.images.astype(np.uint16) * 64
-        writer.append([compress_frame(image) for image in self.images], [compress_frame(image) for image in raw])
+        writer.append(
+            [compress_frame(image) for image in self.images], [compress_frame(image) for image in raw]
+        )
         table = {
             "minute": np.array([360] * 3 + [361] * 4, np.int16),
             "imager": np.zeros(7, np.int8),
@@ -90,7 +135,9 @@ class DayFiles:
             file.create_dataset("images", data=stored, **storage).attrs["station_latitude"] = "56.4"
             values = [f"{time}Z" for time in synthetic.frame_times(7)]
             kind = h5py.string_dtype() if texts is None else texts
-            file.create_dataset("iso_ut_time", data=np.array(values, object if texts is None else texts), dtype=kind)
+            file.create_dataset(
+                "iso_ut_time", data=np.array(values, object if texts is None else texts), dtype=kind
+            )
 
     def _contiguous(self):
         self._theirs("S27", None)
@@ -131,11 +178,43 @@ class Models:
     """ONNX models, their bytes and their graphs."""
 
     operators = (
-        "Loop", "If", "Scan", "Expand", "ConstantOfShape", "Tile", "Reshape", "Gather", "Conv", "Pad", "Range", "Resize",
-        "OneHot", "Concat", "Split", "Slice", "Transpose", "TopK", "NonZero", "Where", "Einsum", "Gemm", "LSTM",
-        "RandomNormal", "Cast", "Softmax", "Squeeze", "Unsqueeze", "Shape", "Identity", "TreeEnsembleClassifier",
-        "MaxPool", "ScatterND", "CumSum", "EyeLike", "StringNormalizer",
-    )  # fmt: skip
+        "Loop",
+        "If",
+        "Scan",
+        "Expand",
+        "ConstantOfShape",
+        "Tile",
+        "Reshape",
+        "Gather",
+        "Conv",
+        "Pad",
+        "Range",
+        "Resize",
+        "OneHot",
+        "Concat",
+        "Split",
+        "Slice",
+        "Transpose",
+        "TopK",
+        "NonZero",
+        "Where",
+        "Einsum",
+        "Gemm",
+        "LSTM",
+        "RandomNormal",
+        "Cast",
+        "Softmax",
+        "Squeeze",
+        "Unsqueeze",
+        "Shape",
+        "Identity",
+        "TreeEnsembleClassifier",
+        "MaxPool",
+        "ScatterND",
+        "CumSum",
+        "EyeLike",
+        "StringNormalizer",
+    )
 
     def __init__(self, folder):
         from pathlib import Path
@@ -144,7 +223,10 @@ class Models:
 
         self.path = folder / "model.onnx"
         embedded = Path(pulsaurora.__file__).parent / "models/features.onnx"
-        self.files = [tinymodel.features_proto().SerializeToString(), tinymodel.image_proto().SerializeToString()]
+        self.files = [
+            tinymodel.features_proto().SerializeToString(),
+            tinymodel.image_proto().SerializeToString(),
+        ]
         if embedded.exists():
             self.files.append(embedded.read_bytes())
 
@@ -168,13 +250,22 @@ class Models:
                 node.op_type = self.operators[rng.integers(len(self.operators))]
             elif kind == 1 and graph.initializer:
                 tensor = graph.initializer[rng.integers(len(graph.initializer))]
-                tensor.dims[:] = [int(n) for n in rng.choice([-1, 0, 1, 3, 2**31, 2**40, 2**62], len(tensor.dims))]
+                tensor.dims[:] = [
+                    int(n) for n in rng.choice([-1, 0, 1, 3, 2**31, 2**40, 2**62], len(tensor.dims))
+                ]
             elif kind == 2 and graph.initializer:
                 tensor = graph.initializer[rng.integers(len(graph.initializer))]
                 tensor.raw_data = mutations.mutated(tensor.raw_data or b"xxxx", rng)
             elif kind == 3:
-                value = [int(n) for n in rng.choice([-1, 0, 1, 4, 10**6, 2**31 - 1, 2**62], int(rng.integers(1, 4)))]
-                name = str(rng.choice(["axis", "axes", "shape", "kernel_shape", "strides", "pads", "perm", "repeats"]))
+                value = [
+                    int(n)
+                    for n in rng.choice([-1, 0, 1, 4, 10**6, 2**31 - 1, 2**62], int(rng.integers(1, 4)))
+                ]
+                name = str(
+                    rng.choice(
+                        ["axis", "axes", "shape", "kernel_shape", "strides", "pads", "perm", "repeats"]
+                    )
+                )
                 node.attribute.append(helper.make_attribute(name, value[0] if name == "axis" else value))
             elif kind == 4 and node.attribute:
                 attribute = node.attribute[rng.integers(len(node.attribute))]
@@ -229,10 +320,14 @@ class Tables:
 
     def write(self, rng):
         if rng.random() < 0.5:  # the footer, its length put right
-            footer = mutations.mutated(self.whole[-self.footer : -8], rng, near=(b"time", b"label", b"ARROW:schema"))
+            footer = mutations.mutated(
+                self.whole[-self.footer : -8], rng, near=(b"time", b"label", b"ARROW:schema")
+            )
             data = self.whole[: -self.footer] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
         else:
-            data = mutations.mutated(self.whole, rng, near=(b"PAR1", b"\x15", b"pulsaurora"), keep_length=True)
+            data = mutations.mutated(
+                self.whole, rng, near=(b"PAR1", b"\x15", b"pulsaurora"), keep_length=True
+            )
         self.path.write_bytes(data)
         return self.path
 

@@ -111,17 +111,31 @@ class Fits:
     """PFRR images, plain and gzipped."""
 
     tokens = (
-        b"SIMPLE  =                    T".ljust(80), b"NAXIS   =                    2".ljust(80),
-        b"NAXIS1  =           2147483647".ljust(80), b"NAXIS1  =                  -512".ljust(80),
-        b"BITPIX  =                  -64".ljust(80), b"BITPIX  =                   99".ljust(80),
-        b"BSCALE  =                1E400".ljust(80), b"BZERO   =                32768".ljust(80),
-        b"BLANK   =                    0".ljust(80), b"EXTEND  =                    T".ljust(80),
-        b"XTENSION= 'BINTABLE'".ljust(80), b"ZIMAGE  =                    T".ljust(80),
-        b"GROUPS  =                    T".ljust(80), b"PCOUNT  =           4000000000".ljust(80),
-        b"CONTINUE  'x'".ljust(80), b"HIERARCH a b c = 'x'".ljust(80), b"END".ljust(80), b"'", b"/", b"\xff", b"&'",
-        b"OBSDATE = '9999-99-99'".ljust(80), b"OBSSTART= '25:61:61.5'".ljust(80),
+        b"SIMPLE  =                    T".ljust(80),
+        b"NAXIS   =                    2".ljust(80),
+        b"NAXIS1  =           2147483647".ljust(80),
+        b"NAXIS1  =                  -512".ljust(80),
+        b"BITPIX  =                  -64".ljust(80),
+        b"BITPIX  =                   99".ljust(80),
+        b"BSCALE  =                1E400".ljust(80),
+        b"BZERO   =                32768".ljust(80),
+        b"BLANK   =                    0".ljust(80),
+        b"EXTEND  =                    T".ljust(80),
+        b"XTENSION= 'BINTABLE'".ljust(80),
+        b"ZIMAGE  =                    T".ljust(80),
+        b"GROUPS  =                    T".ljust(80),
+        b"PCOUNT  =           4000000000".ljust(80),
+        b"CONTINUE  'x'".ljust(80),
+        b"HIERARCH a b c = 'x'".ljust(80),
+        b"END".ljust(80),
+        b"'",
+        b"/",
+        b"\xff",
+        b"&'",
+        b"OBSDATE = '9999-99-99'".ljust(80),
+        b"OBSSTART= '25:61:61.5'".ljust(80),
         b"GLAT    =                  NaN".ljust(80),
-    )  # fmt: skip
+    )
 
     def __init__(self, folder):
         self.path = folder / fitswriter.name_of()
@@ -153,7 +167,13 @@ class Fits:
 class Skymaps:
     """IDL save files."""
 
-    tokens = (savwriter.long(-1), savwriter.long(2**31 - 1), savwriter.long(8, 0x34), savwriter.long(9), b"\0\0\0\7")
+    tokens = (
+        savwriter.long(-1),
+        savwriter.long(2**31 - 1),
+        savwriter.long(8, 0x34),
+        savwriter.long(9),
+        b"\0\0\0\7",
+    )
 
     def __init__(self, folder):
         self.path = folder / "themis_skymap_gill_20130901-+_v02.sav"
@@ -178,10 +198,24 @@ class Texts:
     """Classification files and tables of labels, as text."""
 
     tokens = (
-        b"20140310,06:00:00,3,pulsating,0.5\n", b"date,time,prediction,prediction_str,confidence\n", b"# model: ",
-        b"# inputs: \xff\n", b",", b"\n", b"\r", b'"', b"'=1+1", b"\xef\xbb\xbf", b"99999999", b"24:61:61", b"nan",
-        b"9" * 5000, b"\xed\xa0\x80", b"1e-400", "\N{ARABIC-INDIC DIGIT TWO}".encode(),
-    )  # fmt: skip
+        b"20140310,06:00:00,3,pulsating,0.5\n",
+        b"date,time,prediction,prediction_str,confidence\n",
+        b"# model: ",
+        b"# inputs: \xff\n",
+        b",",
+        b"\n",
+        b"\r",
+        b'"',
+        b"'=1+1",
+        b"\xef\xbb\xbf",
+        b"99999999",
+        b"24:61:61",
+        b"nan",
+        b"9" * 5000,
+        b"\xed\xa0\x80",
+        b"1e-400",
+        "\N{ARABIC-INDIC DIGIT TWO}".encode(),
+    )
 
     def __init__(self, folder):
         from pulsaurora.archive import labels, tables

@@ -203,7 +203,7 @@ def mutated(data, rng):
 
 
 def whole_frames(data):
-    """Where the pixels begin of frames that nobody can doubt: a plain header, pixels, and a header or the end."""
+    """Where the pixels begin of frames beyond doubt: a plain header, pixels, and a header or the end."""
     header = re.compile(rb'P5\n(?:#"[ -~]*\n)+256 256\n65535\n')
     starts = [match.end() for match in header.finditer(data)]
     ends = (start + 131072 for start in starts)

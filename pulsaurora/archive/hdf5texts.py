@@ -1,9 +1,9 @@
 """Whether texts of variable length can be read from an HDF5 file at all, tried in another process.
 
-Such texts lie in heaps that HDF5 walks without looking where it goes: in a damaged heap it goes round for ever,
-holding Python's lock, and nothing in its own process can stop it (seen with HDF5 2.0). So whoever is about to
-read them from a file lets a child read them first, for a limited time. The child stays for the next file:
-starting one takes 0.3 s, asking it 3 ms.
+Such texts lie in heaps that HDF5 walks without looking where it goes: in a damaged heap it goes round for
+ever, holding Python's lock, and nothing in its own process can stop it (seen with HDF5 2.0). So whoever is
+about to read them from a file lets a child read them first, for a limited time. The child stays for the next
+file: starting one takes 0.3 s, asking it 3 ms.
 """
 
 import atexit
@@ -21,7 +21,7 @@ import h5py
 SECONDS = 20
 _MOST_TEXTS = 200_000
 
-# What the child runs: every text that a day file's reader may ask for, one at a time, whatever becomes of each.
+# What the child runs: every text that a day file's reader may ask for, one at a time, whatever becomes of it.
 # It ends with whoever started it, and by itself where that one can no longer end it.
 _READING = """
 import contextlib, json, signal, sys
@@ -59,7 +59,9 @@ def is_variable(node, attribute=None):
         kind = h5py.h5a.open(node.id, attribute.encode()).get_type()
     else:
         return False
-    return kind.detect_class(h5py.h5t.VLEN) or (kind.get_class() == h5py.h5t.STRING and kind.is_variable_str())
+    return kind.detect_class(h5py.h5t.VLEN) or (
+        kind.get_class() == h5py.h5t.STRING and kind.is_variable_str()
+    )
 
 
 def texts_end(path, names=("images", "iso_ut_time")):

@@ -16,6 +16,8 @@ PROBLEMS_HEADER = ("path", "reason", "n_frames_kept", "night")
 
 def check_writable(out):
     """Raise a UsageError if files cannot be written into a folder; it is made if it is not there."""
+    if (Path(out) / PROBLEMS_NAME).is_dir():
+        raise UsageError(f"{Path(out) / PROBLEMS_NAME}: is a folder, expected a table or nothing")
     try:
         with whole_file(Path(out) / PROBLEMS_NAME) as passing:
             passing.touch()

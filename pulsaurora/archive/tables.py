@@ -207,7 +207,9 @@ def _check_claims(path):
         (n_bytes, MAX_INFLATED_BYTES, "bytes when inflated"),
     ):
         if not 0 <= found <= most:
-            raise UnreadableFileError(f"{path}: claims {found:,} {what}; a table of a night has at most {most:,}")
+            raise UnreadableFileError(
+                f"{path}: claims {found:,} {what}; a table of a night has at most {most:,}"
+            )
 
 
 def _codes(label):
@@ -315,7 +317,9 @@ def _read_parquet(path):
     for name in table.columns:
         if name == "label" or name.endswith("_label"):
             if unknown := set(table[name].dropna()) - set(CLASSES):
-                raise UnreadableFileError(f"{path}: {name} holds {min(map(str, unknown))!r:.40}, none of the classes")
+                raise UnreadableFileError(
+                    f"{path}: {name} holds {min(map(str, unknown))!r:.40}, none of the classes"
+                )
             table[name] = pd.Categorical(table[name], categories=CLASSES)
     table.attrs = {key: value for key, value in about.items() if isinstance(value, str)}
     return table

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pulsaurora.archive.layout import plain_text
 from pulsaurora.imaging.skymap import find_skymap, read_skymap
 from pulsaurora.problems import Problem, PulsauroraError
 
@@ -37,11 +38,26 @@ def night_elevation(night, skymap_path):
         from pulsaurora.archive.dayfile import read_dayfile
 
         with read_dayfile(night.dayfile) as day:
-            return day.skymap("elevation"), []
+            return _dayfile_elevation(day)
     if skymap_path is None:
         return None, []
     try:
         return read_skymap(skymap_path).elevation, []
-    except PulsauroraError as error:
+    except (OSError, PulsauroraError) as error:
+        if isinstance(error, OSError):
+            error = f"{Path(skymap_path).name}: cannot be read ({error.strerror or error})"
         reason = f"{error}; the optics' own radius is used instead"
-        return None, [Problem(str(skymap_path), reason)]
+        return None, [Problem(plain_text(skymap_path), reason)]
+
+
+def _dayfile_elevation(day):
+    name = plain_text(day.path)
+    try:
+        elevation = day.skymap("elevation")
+    except PulsauroraError as error:
+        found = str(error).removeprefix(f"{name}: ")
+    else:
+        if elevation is None or (elevation.shape == day.shape[1:] and elevation.dtype.kind == "f"):
+            return elevation, []
+        found = f"its elevations are {elevation.dtype} of shape {elevation.shape}"
+    return None, [Problem(name, f"{found}; the optics' own radius is used instead")]

@@ -3,8 +3,8 @@
 A model may keep its numbers in other files, which it names; the runtime would read whatever lies there. A
 model from a stranger must not choose files on this machine, so such models are refused before they are
 loaded. So are those that go in loops, whose numbers of turns a few bytes tell, and those that put texts
-together, whose memory the runtime does not count. The runtime has no switch for that and the `onnx` package is
-not needed for anything else here, so the protocol-buffer messages are walked directly: only their nesting
+together, whose memory the runtime does not count. The runtime has no switch for that and the `onnx` package
+is not needed for anything else here, so the protocol-buffer messages are walked directly: only their nesting
 matters.
 
 The numbers below are the fields of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).

@@ -44,7 +44,7 @@ def start(command):
     path = Path(_chosen["folder"]) / f"{started}_{command}_{os.getpid()}.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        to_file = logging.FileHandler(path, encoding="utf-8")
+        to_file = _File(path, encoding="utf-8")
     except OSError as error:
         _LOGGER.warning("no log file: %s", error)
         return None
@@ -148,6 +148,22 @@ class _Console(logging.Handler):
                 print(line, file=sys.stderr, flush=True)
         except Exception:
             self.handleError(record)
+
+
+class _File(logging.FileHandler):
+    """The log file; where it cannot be written (disk full), that is said once and the work goes on."""
+
+    def handleError(self, record):  # noqa: N802 - the name is logging's
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif self.level <= logging.CRITICAL:
+            self.setLevel(logging.CRITICAL + 1)
+            _LOGGER.warning("the log file ends here: %s", error)
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def _add(handler):

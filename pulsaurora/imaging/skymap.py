@@ -6,6 +6,7 @@ the same fisheye lens, and its circle stands within a few pixels of the same pla
 """
 
 import datetime as dt
+import os
 import re
 import threading
 import warnings
@@ -159,8 +160,8 @@ def find_skymap(folder, site, date, later=False):
             for path in folder.glob(f"{place}{below}*.[sS][aA][vV]"):
                 named = _NAME.fullmatch(path.name)
                 since = _date(named[2]) if named and named[1].lower() == site else None
-                if since is None or (since > date) != later or not path.is_file():
-                    continue
+                if since is None or (since > date) != later or not os.path.isfile(path):
+                    continue  # nor what may not be looked at: `Path.is_file` would raise
                 # Of copies that begin on one date: the highest version, then the name with the plain +.
                 newness = -since.toordinal() if later else since.toordinal()
                 rank = (newness, named[3].lower(), "%2B" not in path.name.upper(), path.as_posix())

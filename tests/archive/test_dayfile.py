@@ -398,7 +398,7 @@ def test_texts_whose_heap_goes_round_for_ever_are_refused(tmp_path, monkeypatch,
     at = data.index(b"GCOL\x01")
     data[at + 16 : at + 32] = bytes(16)  # free space of no size: the next object is itself
     path.write_bytes(data)
-    with pytest.raises(UnreadableFileError, match=f"{NAME}: is a broken HDF5 file .reading its texts does not end"):
+    with pytest.raises(UnreadableFileError, match="is a broken HDF5 file .reading its texts does not end"):
         read_dayfile(path)
     # The child that was lost is started again for the next file.
     with read_dayfile(write_theirs(tmp_path / NAME, images, times, texts="object")) as day:

@@ -216,7 +216,9 @@ def refused_soon(tmp_path, nodes, numbers, said):
 
 
 def test_loops_and_growing_texts_are_refused(tmp_path):
-    numbers = [numpy_helper.from_array(np.array(value), name) for value, name in ((True, "yes"), (2**62, "turns"))]
+    numbers = [
+        numpy_helper.from_array(np.array(value), name) for value, name in ((True, "yes"), (2**62, "turns"))
+    ]
     infos = [
         helper.make_tensor_value_info(name, kind, shape)
         for name, kind, shape in (
@@ -224,7 +226,8 @@ def test_loops_and_growing_texts_are_refused(tmp_path):
             ("on", TensorProto.BOOL, []), ("y", TensorProto.FLOAT, ["m", 4]),
         )
     ]  # fmt: skip
-    turns = [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Concat", ["x", "x"], ["y"], axis=0)]
+    turns = [helper.make_node("Identity", ["go"], ["on"])]
+    turns += [helper.make_node("Concat", ["x", "x"], ["y"], axis=0)]
     body = helper.make_graph(turns, "body", infos[:3], infos[3:])
     loop = helper.make_node("Loop", ["turns", "yes", "given"], ["scores"], body=body)
     refused_soon(tmp_path, [MULTIPLY, loop, SOFTMAX], numbers, "the operator Loop, which may never end")
@@ -276,7 +279,8 @@ def test_arrays_that_double_take_no_more_than_the_limit(tmp_path):
 def test_endless_work_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(model_module, "MAX_SECONDS", 1)
     square = numpy_helper.from_array(np.eye(900, dtype=np.float32), "square")
-    chain = [helper.make_node("MatMul", [f"s{i}" if i else "square", "square"], [f"s{i + 1}"]) for i in range(2000)]
+    names = ["square", *(f"s{i}" for i in range(1, 2001))]
+    chain = [helper.make_node("MatMul", [names[i], "square"], [names[i + 1]]) for i in range(2000)]
     last = [helper.make_node("ReduceMin", ["s2000"], ["one"], keepdims=0)]
     last += [helper.make_node("Add", ["given", "one"], ["scores"])]
     refused_soon(tmp_path, [MULTIPLY, *chain, *last, SOFTMAX], [square], "given up after 1 s")
