@@ -92,8 +92,9 @@ def read_workbook(path):
     except _Refused as error:
         raise UnreadableFileError(f"{path}: {error}") from None
     except (zipfile.BadZipFile, zlib.error, expat.ExpatError, ValueError, EOFError, RuntimeError) as error:
+        said = " ".join(str(error).split())  # zipfile's messages have whole parts of the file in them
         raise UnreadableFileError(
-            f"{path}: a damaged workbook ({error}); open it in a spreadsheet program and save it as .xlsx"
+            f"{path}: a damaged workbook ({said:.200}); open it in a spreadsheet program and save it as .xlsx"
         ) from None
 
 

@@ -100,12 +100,15 @@ def read_skymap(path):
 
     altitudes_km = np.atleast_1d(_array(path, table, "full_map_altitude")).astype(np.float64)
     if altitudes_km.ndim != 1 or not 1 <= altitudes_km.size <= 100 or not np.isfinite(altitudes_km).all():
-        raise UnreadableFileError(f"{path.name}: FULL_MAP_ALTITUDE is {altitudes_km}, expected a few heights")
+        raise UnreadableFileError(
+            f"{path.name}: FULL_MAP_ALTITUDE is {_brief(altitudes_km)}, expected a few heights"
+        )
     if altitudes_km.max() > 1000:
         altitudes_km = altitudes_km / 1000
     if not (altitudes_km.min() >= 50 and altitudes_km.max() <= 1000):
         raise UnreadableFileError(
-            f"{path.name}: FULL_MAP_ALTITUDE is {altitudes_km} km, expected emission heights of 50 to 1000 km"
+            f"{path.name}: FULL_MAP_ALTITUDE is {_brief(altitudes_km)} km, expected emission heights of 50 "
+            "to 1000 km"
         )
     corners = (altitudes_km.size, _SHAPE[0] + 1, _SHAPE[1] + 1)
     latitude = _grid(path, table, "full_map_latitude", corners, -90.0, 90.0)
@@ -281,13 +284,18 @@ def _number(path, table, name, low, high):
     value = _array(path, table, name)
     if value.size != 1 or not low <= float(value.reshape(-1)[0]) <= high:
         raise UnreadableFileError(
-            f"{path.name}: {name.upper()} is {value}, expected {low:g} to {high:g} degrees"
+            f"{path.name}: {name.upper()} is {_brief(value)}, expected {low:g} to {high:g} degrees"
         )
     return float(value.reshape(-1)[0])
 
 
+def _brief(value):
+    return " ".join(str(value).split())[:100]
+
+
 def _to_360(longitude):
-    longitude = np.mod(longitude, np.float32(360))
+    with np.errstate(invalid="ignore"):  # of NaN there is a kind that warns
+        longitude = np.mod(longitude, np.float32(360))
     # A tiny negative longitude comes out of float32 `mod` as 360 itself.
     longitude[longitude >= 360] = 0
     return longitude

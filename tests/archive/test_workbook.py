@@ -187,6 +187,17 @@ def test_damage_is_refused(tmp_path):
         refused(path, "damaged")
 
 
+def test_a_damaged_name_in_the_zip_is_told_in_one_short_line(tmp_path):
+    path = write_parts(tmp_path / "x.xlsx", parts={"xl/theme.bin": "\n".join(map(str, range(20_000)))})
+    data = bytearray(path.read_bytes())
+    header = data.index(b"xl/workbook.xml") - 30
+    data[header + 26 : header + 28] = (9000).to_bytes(2, "little")  # the length of its name
+    path.write_bytes(data)
+    with pytest.raises(UnreadableFileError, match="a damaged workbook") as caught:
+        read_workbook(path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < len(str(path)) + 400
+
+
 def test_long_text_is_cut_where_its_reader_can_tell(tmp_path):
     path = write_parts(tmp_path / "x.xlsx", row(1, "x" * 10_000, "y" * workbook.MAX_TEXT))
     assert [len(text) for text in read_workbook(path)[0].rows[1]] == [4097, 4096]
