@@ -35,19 +35,52 @@ def drive_reading(rng, iterations):
     from pulsaurora._core import _pgm as pgm
 
     files = _minute_files(rng)
-    events = np.empty((8, pgm.N_EVENT_COLUMNS), np.int64)
-    n_kept = 0
-    for i in range(iterations):
+    events = np.empty((3, pgm.N_EVENT_COLUMNS), np.int64)
+    n_kept = n_edges = 0
+
+    def scan(data):
         # A copy of exact length, so that the byte behind it is out of bounds and not a spare zero.
-        data = np.frombuffer(mutated(files[i % len(files)], rng), np.uint8).copy()
+        data = np.frombuffer(data, np.uint8).copy()
         table = np.empty((len(data) // pgm.FRAME_BYTES, pgm.N_FRAME_COLUMNS), np.int64)
-        n_frames, n_events = pgm.scan_frames(data, table, events)
+        n_frames, _ = pgm.scan_frames(data, table, events)
         if n_frames:
             images = np.empty((n_frames, 256, 256), np.uint16)
             pgm.fill_pixels(data, table[:n_frames], images)
+        return data, n_frames
+
+    for data in edge_files():
+        scan(data)
+        n_edges += 1
+    for i in range(iterations):
+        data, n_frames = scan(mutated(files[i % len(files)], rng))
         pgm.find_gzip_member(data[-4096:].copy(), int(rng.integers(0, 5000)))
         n_kept += n_frames
-    return iterations, f"{n_kept} frames found in them"
+    for left in range(6):
+        for tail in (b"\x1f\x8b\x08\0", b"\x1f\x1f\x1f\x1f", b"x\x1f\x8b\x08"):
+            for start in range(-1, 6):
+                pgm.find_gzip_member(np.frombuffer(tail[:left], np.uint8).copy(), start)
+    _refuse_wrong_tables(pgm, np.frombuffer(files[0], np.uint8).copy())
+    return iterations, f"{n_kept} frames found in them; and {n_edges} files that end at every byte"
+
+
+def _refuse_wrong_tables(pgm, data):
+    """Tables too small, or of frames that are not in the data, are refused before anything is touched."""
+    import numpy as np
+
+    good, last = len(data) // pgm.FRAME_BYTES, len(data) - pgm.FRAME_BYTES
+    for n_rows, n_columns, n_event_columns in ((good - 1, 5, 5), (good, 4, 5), (good, 5, 4)):
+        try:
+            pgm.scan_frames(data, np.empty((n_rows, n_columns), "i8"), np.empty((3, n_event_columns), "i8"))
+        except ValueError:
+            continue
+        raise RuntimeError(f"a table of {n_rows} x {n_columns} and events of {n_event_columns} were taken")
+    images = np.empty((1, 256, 256), np.uint16)
+    for start in (-1, last + 1, last + pgm.FRAME_BYTES, 2**62):
+        try:
+            pgm.fill_pixels(data, np.full((1, pgm.N_FRAME_COLUMNS), start, np.int64), images)
+        except ValueError:
+            continue
+        raise RuntimeError(f"a frame that starts at byte {start} of {len(data)} was taken")
 
 
 def drive_contrast(rng, iterations):
@@ -140,6 +173,42 @@ DRIVERS = {
     "steadying": (("_steady",), drive_steadying),
     "simulation": (("_simulate",), drive_simulation),
 }
+
+
+def edge_files():
+    """Small files, and files behind a whole frame, that end at every byte of every kind of header.
+
+    What a scan looks at before it knows where it is lies at ends: of the file, of lines, of headers.
+    """
+    import synthetic
+
+    plain, later = synthetic.header(), synthetic.header(1)
+    short = b'P5\n#"a" b\n256 256\n65535\n'
+    headers = [
+        plain,
+        later.replace(b"\n", b"\r\n"),
+        short,
+        short.replace(b"\n", b"\r\n"),
+        short.replace(b"256 256\n", b"512 512\n"),
+        short.replace(b"256 256\n", b""),
+        short.replace(b"65535", b"65536"),
+        short.replace(b"256 256\n65535", b" \t256\t256 65535 "),
+        b'P5\n#"Image request start" 2014-03-10 06:00:00.063119 UTC\n256 256\n65535\n',
+        b'P5\n#"Image request start" 2014-03-10T06:00:00Z\n256 256 65535 9\n6553\n',
+        b"\n\r\r\n\r\n" + short,
+        b"P5\n" + short,
+    ]
+    pixels = bytes(131072)
+    for header in headers:
+        for cut in range(len(header) + 1):
+            part = header[:cut]
+            for before in (b"", b"\n", b"\r\n", b"x\r\n", b"P", b"xx", short):
+                for after in (b"", b"\n", b"\r\n", b"P5", b" "):
+                    yield before + part + after
+        for cut in {*range(9), *range(9, len(header), 17), len(header)}:
+            for whole in (short + pixels, short + pixels[:-1], short + pixels + b" \n"):
+                yield whole + header[:cut]
+                yield whole + header[:cut] + b"\n"
 
 
 # -- inputs -------------------------------------------------------------------------------------------
@@ -262,6 +331,11 @@ def build(folder, names):
     for source in (folder / "pulsaurora/_core").glob("_*.pyx"):
         if source.stem not in chosen(names):
             source.unlink()
+    compile_kernels(folder)
+
+
+def compile_kernels(folder):
+    """Build what has changed of the kernels in a folder under sanitizers."""
     subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace", "--parallel", "2"],
         cwd=folder,

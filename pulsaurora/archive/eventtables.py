@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora.archive.files import whole_file
-from pulsaurora.archive.tables import read_parquet_about, read_problems, write_parquet
+from pulsaurora.archive.tables import read_parquet_about, read_parquet_table, read_problems, write_parquet
 from pulsaurora.problems import UnreadableFileError
 
 TABLES = ("patches", "pulses")
@@ -84,17 +84,12 @@ def read_events(path):
     UnreadableFileError
         If either is missing or is no such table.
     """
-    import pandas as pd
-
     tables = []
     for name in TABLES:
         file = _beside(Path(path), name, ".parquet")
-        about = read_parquet_about(file)
-        if not about:
+        if not read_parquet_about(file):
             raise UnreadableFileError(f"{file}: is not there or is no table of events")
-        table = pd.read_parquet(file)
-        if "patch" not in table:
-            raise UnreadableFileError(f"{file}: has no column `patch`; is it a table of {name}?")
+        table, about = read_parquet_table(file, {"patch"}, f"a table of {name}")
         table.attrs = {key: value for key, value in about.items() if isinstance(value, str)}
         tables.append(table)
     return tuple(tables)

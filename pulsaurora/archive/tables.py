@@ -295,8 +295,28 @@ def _texts(texts):
     return pyarrow.Array.from_buffers(pyarrow.string(), len(encoded), buffers)
 
 
-def _read_parquet(path):
-    import pandas as pd
+def read_parquet_table(path, needed, what="a Parquet table of classifications"):
+    """Read a whole Parquet table of ours, or what somebody else calls one.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    needed : set of str
+        Columns that it must have.
+    what : str
+        What it should be, for the message if it is not.
+
+    Returns
+    -------
+    table : DataFrame
+    about : dict
+        What it tells of itself.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is no such table, or claims more than any of a night has.
+    """
     import pyarrow
     import pyarrow.parquet
 
@@ -305,15 +325,24 @@ def _read_parquet(path):
             raise UnreadableFileError(f"{path}: no such file")
         _check_claims(path)
         whole = pyarrow.parquet.read_table(path, partitioning=None)
+        whole.validate(full=True)  # texts are decoded only when they are used, far from here
         about = json.loads((whole.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
-        if missing := {"time", "label", "confidence"} - set(whole.column_names):
+        if missing := needed - set(whole.column_names):
             raise UnreadableFileError(f"{path}: has no column {', '.join(sorted(missing))}")
+        # Without what pandas would believe of it.
         table = whole.replace_schema_metadata(None).to_pandas()
     except (OSError, pyarrow.ArrowException, ValueError, RecursionError) as error:
         if isinstance(error, UnreadableFileError):
             raise
         said = " ".join(str(error).split())
-        raise UnreadableFileError(f"{path}: not a Parquet table of classifications ({said:.200})") from None
+        raise UnreadableFileError(f"{path}: not {what} ({said:.200})") from None
+    return table, about if isinstance(about, dict) else {}
+
+
+def _read_parquet(path):
+    import pandas as pd
+
+    table, about = read_parquet_table(path, {"time", "label", "confidence"})
     for name in table.columns:
         if name == "label" or name.endswith("_label"):
             if unknown := set(table[name].dropna()) - set(CLASSES):

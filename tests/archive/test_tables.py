@@ -5,6 +5,8 @@ import os
 
 import numpy as np
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,6 +184,53 @@ def test_mutated_files_are_read_or_refused(tmp_path_factory, garbage, start, end
         else:
             assert {"time", "label", "confidence"} <= set(table)
             assert target.suffix == ".parquet" or table["confidence"].between(0, 1).all()
+
+
+def test_parquet_tables_that_are_none_of_ours_are_refused_in_one_line(tmp_path, monkeypatch):
+    path = tmp_path / "x_classifications.parquet"
+
+    def write(**columns):
+        known = {"time": [datetime.datetime(2014, 3, 10)], "label": ["no_aurora"], "confidence": [0.5]}
+        table = pyarrow.table(known | columns)
+        pyarrow.parquet.write_table(table, path, store_schema=False)
+
+    def refused(what):
+        with pytest.raises(UnreadableFileError, match=what) as caught:
+            tables.read_classifications(path)
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < len(str(path)) + 300
+
+    write(label=["aurora"])
+    refused("label holds 'aurora', none of the classes")
+    write(quality=["gap_befor\N{LATIN SMALL LETTER E WITH ACUTE}"])
+    data = path.read_bytes()
+    path.write_bytes(data.replace("\N{LATIN SMALL LETTER E WITH ACUTE}".encode(), b"\xe9("))
+    refused("not a Parquet table of classifications")
+    path.write_bytes(data[: len(data) // 2])
+    refused("not a Parquet table of classifications")
+    # As few bytes as you like can claim as many rows as you like.
+    monkeypatch.setattr(tables, "MAX_ROWS", 5000)
+    monkeypatch.setattr(tables, "MAX_INFLATED_BYTES", 10**6)
+    n = tables.MAX_ROWS + 1
+    repeated = {
+        "time": [datetime.datetime(2014, 3, 10)] * n,
+        "label": ["no_aurora"] * n,
+        "confidence": [0.5] * n,
+    }
+    write(**repeated)
+    assert path.stat().st_size < 10_000
+    refused("claims 5,001 rows; a table of a night has at most 5,000")
+    assert tables.read_parquet_columns(path, ("confidence",)) is None
+    write(quality=["x" * (tables.MAX_INFLATED_BYTES + 1)])
+    refused("bytes when inflated")
+
+
+def test_notes_nested_without_end_are_no_notes(tmp_path):
+    path = tmp_path / "x_classifications.parquet"
+    table = pyarrow.table({"time": [0], "label": [0], "confidence": [0.5]})
+    pyarrow.parquet.write_table(table.replace_schema_metadata({"pulsaurora": "[" * 200_000}), path)
+    assert tables.read_parquet_about(path) == {} and tables.read_problems(path) is None
+    with pytest.raises(UnreadableFileError, match="not a Parquet table"):
+        tables.read_classifications(path)
 
 
 def test_an_interrupted_write_leaves_what_was_there(tmp_path):
