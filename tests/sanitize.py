@@ -196,6 +196,8 @@ def edge_files():
         b'P5\n#"Image request start" 2014-03-10 06:00:00.063119 UTC\n256 256\n65535\n',
         b'P5\n#"Image request start" 2014-03-10T06:00:00Z\n256 256 65535 9\n6553\n',
         b"\n\r\r\n\r\n" + short,
+        b"\n5" + short[2:],
+        b" \n" + short[2:],
         b"P5\n" + short,
     ]
     pixels = bytes(131072)

@@ -58,7 +58,8 @@ def update_problems(out, problems, nights, stream0, start, end, sites=None):
     rows |= {(problem.path, problem.reason, str(problem.n_frames_kept), night) for problem, night in problems}
     if not rows and not path.exists():
         return
-    with whole_file(path) as passing, open(passing, "w", newline="", encoding="utf-8") as file:
+    text = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
+    with whole_file(path) as passing, open(passing, "w", **text) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(PROBLEMS_HEADER)
         writer.writerows(sorted(rows, key=lambda row: (row[3], row[0], row[1], row[2])))

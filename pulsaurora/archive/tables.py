@@ -164,7 +164,8 @@ def read_parquet_about(path):
     import pyarrow.parquet
 
     try:
-        metadata = pyarrow.parquet.read_metadata(path).metadata or {}
+        with open(path, "rb") as file:
+            metadata = pyarrow.parquet.read_metadata(file).metadata or {}
         about = json.loads(metadata[_METADATA_KEY])
     except (OSError, pyarrow.ArrowException, KeyError, ValueError, RecursionError):
         return {}
@@ -188,18 +189,19 @@ def read_parquet_columns(path, names):
     import pyarrow.parquet
 
     try:
-        _check_claims(path)
-        whole = pyarrow.parquet.read_table(path, columns=list(names), partitioning=None)
+        with open(path, "rb") as file:
+            _check_claims(path, file)
+            whole = pyarrow.parquet.read_table(file, columns=list(names), partitioning=None)
         return [whole[name].to_numpy() for name in names]
     except (OSError, KeyError, ValueError, pyarrow.ArrowException):
         return None
 
 
-def _check_claims(path):
+def _check_claims(path, file):
     """Refuse a Parquet file that says it holds more than any table of a night, before memory is set aside."""
     import pyarrow.parquet
 
-    about = pyarrow.parquet.read_metadata(path)
+    about = pyarrow.parquet.read_metadata(file)
     n_bytes = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
     for found, most, what in (
         (about.num_rows, MAX_ROWS, "rows"),
@@ -268,7 +270,8 @@ def write_parquet(path, table, about, problems=()):
     kept = [(problem.path, problem.reason, problem.n_frames_kept) for problem in problems]
     note = {_METADATA_KEY: json.dumps({**about, "problems": kept})}
     whole = pyarrow.table(columns).replace_schema_metadata(note)
-    pyarrow.parquet.write_table(whole, path, compression="zstd", compression_level=1)
+    with open(path, "wb") as file:
+        pyarrow.parquet.write_table(whole, file, compression="zstd", compression_level=1)
 
 
 def _column(values):
@@ -323,8 +326,10 @@ def read_parquet_table(path, needed, what="a Parquet table of classifications"):
     try:
         if not path.is_file():
             raise UnreadableFileError(f"{path}: no such file")
-        _check_claims(path)
-        whole = pyarrow.parquet.read_table(path, partitioning=None)
+        # Opened here: pyarrow takes no name whose bytes are no text.
+        with open(path, "rb") as file:
+            _check_claims(path, file)
+            whole = pyarrow.parquet.read_table(file, partitioning=None)
         whole.validate(full=True)  # texts are decoded only when they are used, far from here
         about = json.loads((whole.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
         if missing := needed - set(whole.column_names):

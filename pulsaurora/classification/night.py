@@ -14,6 +14,7 @@ from itertools import groupby
 
 import numpy as np
 
+from pulsaurora.archive.layout import plain_text
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.model import load_model
 from pulsaurora.classification.refine import steady
@@ -106,7 +107,7 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
 
     with open_minutes(night) as read_minute:
         done = list(in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
-    return finish_night(done, [str(minute.alternatives[0]) for minute in minutes])
+    return finish_night(done, [plain_text(minute.alternatives[0]) for minute in minutes])
 
 
 def classify_frames(images, times, site=None, model=None, *, latitude=None, longitude=None, elevation=None):
@@ -243,7 +244,7 @@ def _read(minute, read_minute, model, grid, visible):
     """Read one minute and drop its pixels."""
     frames = read_minute(minute)
     rows = Rows(
-        name=str(minute.alternatives[0]),
+        name=plain_text(minute.alternatives[0]),
         times=frames.times,
         quality=frames.quality,
         problems=frames.problems,

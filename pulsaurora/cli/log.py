@@ -44,7 +44,7 @@ def start(command):
     path = Path(_chosen["folder"]) / f"{started}_{command}_{os.getpid()}.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        to_file = _File(path, encoding="utf-8")
+        to_file = _File(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         _LOGGER.warning("no log file: %s", error)
         return None

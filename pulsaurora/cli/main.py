@@ -164,4 +164,6 @@ def run(arguments):
 def main():
     """Entry point of the `pulsaurora` program."""
     signal.signal(signal.SIGTERM, _terminate)
+    # Names of files may hold bytes that are no text, which standard error shows escaped and this would not.
+    sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

@@ -1,7 +1,12 @@
 """`classify` on an archive with everything wrong in it: no good frame lost, none doubled, each fault told."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import synthetic
 import tinymodel
 from faultyarchive import FaultyArchive
 from outcomes import problems_of, table_of
@@ -75,3 +80,39 @@ def test_again_and_with_any_number_of_threads_it_is_the_same(archive, model, tmp
         np.testing.assert_array_equal(
             table_of(tmp_path / "1", night).to_numpy(), table_of(tmp_path / "3", night).to_numpy()
         )
+
+
+def test_folders_whose_names_are_no_text(model, tmp_path):
+    """Names may hold any byte; what is told of them comes out escaped, and nothing is lost for it."""
+    places = [tmp_path / os.fsdecode(name) for name in (b"archive \xe9", b"out \xe9")]
+    try:
+        places[0].mkdir()
+    except OSError:
+        pytest.skip("names of files must be text here")
+    for minute in ("06:29", "06:30"):  # the same frames in files of different chunks
+        path = synthetic.minute_path(places[0], f"2014-03-10T{minute}")
+        synthetic.write_minute(path, synthetic.pixels(4), synthetic.frame_times(4, "2014-03-10T06:29:50"))
+    (path.parent.parent / "themis_skymap_gill_20130901-+_v02.sav").write_bytes(b"no skymap")
+    command = [
+        "classify",
+        "2014-03-10",
+        "2014-03-10",
+        "--stream0",
+        places[0],
+        "--out",
+        places[1],
+        "--model",
+        model,
+    ]
+    child = subprocess.run(
+        [sys.executable, "-m", "pulsaurora", "--logs", tmp_path / "logs", *command],
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PYTHONUTF8": "1"},
+    )
+    assert child.returncode == 3, child.stderr
+    assert b"Traceback" not in child.stderr and rb"results under" in child.stdout
+    assert len(table_of(places[1], ("2014-03-10", "gill", "themis19"))) == 4
+    with open(places[1] / "problems.csv", encoding="utf-8") as file:
+        told = file.read()
+    assert told.count("archive \\udce9/2014/03/10") >= 2 and told.count("\n") == 3
