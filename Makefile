@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard pulsaurora/_core/*.pyx pulsaurora/_core/*.h) setup.py pyproject.toml requirements.txt
 
-.PHONY: demo test bench asan docs model model-from-labels refinement refinement-simulated compare sensitivity lint clean
+.PHONY: demo test bench asan fuzz docs model model-from-labels refinement refinement-simulated compare sensitivity lint clean
 
 # Versions that are known to work together come from requirements.txt, used as constraints.
 $(BIN)/.installed: $(SOURCES)
@@ -29,6 +29,11 @@ bench: $(BIN)/.installed-test
 # Kernels under address and undefined-behaviour sanitizers, on mutated files.
 asan: $(BIN)/.installed-test
 	$(BIN)/python tests/sanitize.py
+
+# Every reader on files spoiled by the thousand: SECONDS for each format; what is found goes to logs/fuzz.
+SECONDS ?= 60
+fuzz: $(BIN)/.installed-test
+	$(BIN)/python tests/fuzz.py --seconds $(SECONDS)
 
 docs: $(BIN)/.installed
 	$(BIN)/python -m pulsaurora.pulsation.features > docs/features.md

@@ -33,14 +33,17 @@ ADDRESS_BYTES = 4 * 2**30
 # -- in the child -------------------------------------------------------------------------------------
 
 
-def drive(name, seed, first, seconds, n_inputs, folder):
-    """Read spoiled files one after the other; returns the tally. Ends with the process at a crash or hang."""
+def drive(names, seed, first, seconds, n_inputs, folder):
+    """Read spoiled files one after the other, of each format in turn; returns the tally.
+
+    Ends with the process at a crash or hang.
+    """
     import numpy as np
     from fuzzformats import FORMATS, WrongFrameError
 
     from pulsaurora.problems import PulsauroraError
 
-    one = FORMATS[name](folder)
+    formats = [(name, FORMATS[name](folder)) for name in names.split(",")]
     warnings.simplefilter("error")
     tally = {"tried": 0, "refused": 0, "findings": []}
     reached = os.open(folder / "reached", os.O_CREAT | os.O_WRONLY)
@@ -50,6 +53,7 @@ def drive(name, seed, first, seconds, n_inputs, folder):
     ends = time.monotonic() + seconds
     number = first
     while time.monotonic() < ends and number - first < n_inputs:
+        name, one = formats[number % len(formats)]
         rng = np.random.default_rng((seed, number))
         path = one.write(rng)
         os.pwrite(reached, f"{number:12d} {tally['refused']} {path.name}".ljust(200).encode(), 0)
@@ -104,8 +108,17 @@ def _keep(folder, name, seed, number, path):
 # -- in the parent ------------------------------------------------------------------------------------
 
 
-def fuzz(name, seed, seconds, n_inputs, findings=None):
-    """Drive one format in child processes, a new one after each that ended before its time.
+def fuzz(names, seed, seconds, n_inputs, findings=None):
+    """Drive formats in child processes, a new one after each that ended before its time.
+
+    Parameters
+    ----------
+    names : str
+        One format, or several with commas between them, which then take turns.
+    seed, n_inputs : int
+    seconds : float
+    findings : pathlib.Path, optional
+        Where the files found are kept.
 
     Returns
     -------
@@ -118,7 +131,7 @@ def fuzz(name, seed, seconds, n_inputs, findings=None):
     while (left := ends - time.monotonic()) > 0 and start + n_inputs > first:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
             folder = Path(folder)
-            asked = [name, str(seed), str(first), str(left), str(start + n_inputs - first), str(folder)]
+            asked = [names, str(seed), str(first), str(left), str(start + n_inputs - first), str(folder)]
             child = subprocess.run(
                 [sys.executable, "-X", "faulthandler", __file__, "--child", *asked],
                 capture_output=True,
@@ -133,9 +146,10 @@ def fuzz(name, seed, seconds, n_inputs, findings=None):
                 died = signal.Signals(-child.returncode).name if child.returncode < 0 else child.returncode
                 part = {"tried": number - first + 1, "refused": int(refused)}
                 part["findings"] = [(number, f"ended by {died}")]
+                name = names.split(",")[number % (names.count(",") + 1)]
                 _keep(folder, name, seed, number, folder / path.strip())
             else:
-                raise RuntimeError(f"{name}: the child did not begin: {child.stderr[-2000:]}")
+                raise RuntimeError(f"{names}: the child did not begin: {child.stderr[-2000:]}")
             if findings is not None and (folder / "findings").is_dir():
                 findings.mkdir(parents=True, exist_ok=True)
                 for kept in (folder / "findings").iterdir():
@@ -149,8 +163,8 @@ def fuzz(name, seed, seconds, n_inputs, findings=None):
 
 def main(arguments=None):
     if arguments is None and sys.argv[1:2] == ["--child"]:
-        name, seed, first, seconds, n_inputs, folder = sys.argv[2:]
-        print(json.dumps(drive(name, int(seed), int(first), float(seconds), int(n_inputs), Path(folder))))
+        names, seed, first, seconds, n_inputs, folder = sys.argv[2:]
+        print(json.dumps(drive(names, int(seed), int(first), float(seconds), int(n_inputs), Path(folder))))
         return 0
     from fuzzformats import FORMATS
 

@@ -27,7 +27,7 @@ PLANTED = {
     "space at a line's end, before its start": ("while end > line and (data", "while (data"),
     "space after the last frame": ("while start < stop:", "while start <= stop:"),
     "key of the time unchecked": ("if end - line > TIME_KEY_LENGTH and memcmp", "if memcmp"),
-    "time three bytes short": ("if length < 19:", "if length < 16:"),
+    "time unchecked": ("if length < 19:", "if length < 3:"),
     "zone unchecked": ("(length - at == 3 and memcmp", "(memcmp"),
     "events, one too many": ("if n < events.shape[0]:", "if n <= events.shape[0]:"),
     "frame table unchecked": ("or frames.shape[0] < size // FRAME_BYTES", "or frames.shape[0] < 0"),

@@ -43,9 +43,7 @@ def night_elevation(night, skymap_path):
         return None, []
     try:
         return read_skymap(skymap_path).elevation, []
-    except (OSError, PulsauroraError) as error:
-        if isinstance(error, OSError):
-            error = f"{Path(skymap_path).name}: cannot be read ({error.strerror or error})"
+    except PulsauroraError as error:
         reason = f"{error}; the optics' own radius is used instead"
         return None, [Problem(plain_text(skymap_path), reason)]
 

@@ -8,6 +8,7 @@ the same fisheye lens, and its circle stands within a few pixels of the same pla
 import datetime as dt
 import os
 import re
+import stat
 import threading
 import warnings
 from dataclasses import dataclass
@@ -83,9 +84,7 @@ def read_skymap(path):
     Raises
     ------
     UnreadableFileError
-        If the file is no skymap, is broken, or makes claims about sizes that cannot be true.
-    OSError
-        If it cannot be opened.
+        If the file cannot be opened, is no skymap, is broken, or claims sizes that cannot be true.
     """
     path = Path(path)
     table = _read_table(path)
@@ -224,11 +223,17 @@ def elevation_mask(elevation, minimum_deg=15.0):
 
 def _read_table(path):
     """Read the save file's ``skymap`` structure; return {lower-case tag: value}."""
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise UnreadableFileError(f"{path.name}: {size} bytes, a skymap has 3.5 million")
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise UnreadableFileError(f"{path.name}: is no file, expected an IDL save file")
+        if found.st_size > MAX_BYTES:
+            raise UnreadableFileError(f"{path.name}: {found.st_size} bytes, a skymap has 3.5 million")
         check_save_file(path.read_bytes())
+    except OSError as error:
+        raise UnreadableFileError(f"{path.name}: cannot be read ({error.strerror or error})") from None
+    except UnreadableFileError:
+        raise
     except ValueError as error:
         raise UnreadableFileError(f"{path.name}: not a readable IDL save file: {error}") from None
     from scipy.io import readsav

@@ -1,6 +1,7 @@
 """read_skymap, find_skymap, optics_elevation, elevation_mask."""
 
 import datetime as dt
+import os
 import struct
 import warnings
 
@@ -233,9 +234,17 @@ def test_a_sound_save_file_passes_the_check(small_save_file):
     check_save_file(small_save_file)
 
 
-def test_a_missing_file_is_an_os_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read_skymap(tmp_path / "none.sav")
+def test_what_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.sav")
+    (tmp_path / "loop.sav").symlink_to("loop.sav")
+    for path, said in (
+        (tmp_path / "none.sav", "none.sav: cannot be read .No such file"),
+        (tmp_path, "is no file"),
+        (tmp_path / "pipe.sav", "is no file"),
+        (tmp_path / "loop.sav", "loop.sav: cannot be read"),
+    ):
+        with pytest.raises(UnreadableFileError, match=said):
+            read_skymap(path)
 
 
 def test_find_skymap_takes_the_newest_not_after_the_night(tmp_path):
