@@ -24,6 +24,7 @@ from pulsaurora.archive.hdf5 import (
     telling,
     text_attribute,
 )
+from pulsaurora.archive.hdf5chunks import check_chunks
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.problems import Problem, UnreadableFileError
 
@@ -264,6 +265,7 @@ class DayFile:
             found = "is missing" if dataset is None else f"has shape {dataset.shape}"
             raise UnreadableFileError(f"{name}: `iso_ut_time` {found}, expected one time a frame")
         with telling(self.path, "has broken times"):
+            check_chunks(dataset)
             if dataset.dtype.kind == "O" and h5py.check_string_dtype(dataset.dtype) is not None:
                 # One at a time: each may claim the longest text in the file.
                 check_texts(dataset)

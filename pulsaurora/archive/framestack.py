@@ -5,6 +5,7 @@ import h5py
 import numpy as np
 
 from pulsaurora.archive.hdf5 import telling
+from pulsaurora.archive.hdf5chunks import check_chunks
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.problems import UnreadableFileError
 
@@ -42,6 +43,7 @@ class FrameStack:
             runs = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1)
             for run in runs if len(rows) else ():
                 first, stop = int(rows[run[0]]), int(rows[run[-1]]) + 1
+                check_chunks(self._dataset, self._axis, first, stop)
                 if self._axis == 0:
                     out[run[0] : run[-1] + 1] = self._dataset[first:stop]
                 else:

@@ -13,6 +13,7 @@ import stat
 import h5py
 import numpy as np
 
+from pulsaurora.archive.hdf5chunks import check_chunks
 from pulsaurora.archive.hdf5texts import is_variable, texts_end
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.problems import UnreadableFileError
@@ -115,10 +116,10 @@ def _why_not(dataset):
         return "keeps its data in other files: refused"
     if plist.get_layout() == h5py.h5d.VIRTUAL:
         return "is put together from other datasets: refused"
-    filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
-    if not filters <= _FILTERS:
-        known = "deflate, shuffle, fletcher32 and lzf can be read"
-        return f"is stored through the filters {sorted(filters)}; {known}"
+    filters = sorted(plist.get_filter(i)[0] for i in range(plist.get_nfilters()))
+    if not set(filters) <= _FILTERS or len(filters) > len(set(filters)):
+        known = "deflate, shuffle, fletcher32 and lzf can be read, each once"
+        return f"is stored through the filters {filters}; {known}"
     if dataset.shape is None or len(dataset.shape) > _MOST_DIMENSIONS:
         return f"has shape {dataset.shape}, expected at most {_MOST_DIMENSIONS} dimensions"
     n_bytes = _product(dataset.shape) * dataset.dtype.itemsize
@@ -157,6 +158,7 @@ def read_whole(file, name):
                 f"{plain_text(file.filename)}: {name!r} holds {n_bytes} bytes of {dataset.dtype}, expected "
                 "numbers or text of fixed length"
             )
+        check_chunks(dataset)
         return np.asarray(dataset[()])
 
 

@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 import os
+import resource
+import zlib
 
 import h5py
 import numpy as np
@@ -386,6 +388,51 @@ def test_no_damage_does_more_than_be_told(whole, tmp_path, data):
             find_dayfile_nights(tmp_path, day.date, day.date)
     except UnreadableFileError as error:
         assert str(error).startswith(str(path))
+
+
+def deflated_zeros(n_mb):
+    """Zeros without their memory."""
+    stream = zlib.compressobj(1)
+    return b"".join([*(stream.compress(bytes(2**20)) for _ in range(n_mb)), stream.flush()])
+
+
+@pytest.mark.parametrize(
+    ("name", "filters", "shuffled"),
+    [
+        ("images", {"compression": "gzip"}, True),
+        ("images", {"compression": "gzip", "fletcher32": True}, False),
+        ("images", {"compression": "lzf"}, False),
+        ("iso_ut_time", {"compression": "gzip"}, False),
+        ("skymap_elev", {"compression": "gzip"}, True),
+        ("pulsaurora/about", {"compression": "gzip"}, False),
+    ],
+)
+def test_chunks_that_inflate_without_end_take_no_memory(tmp_path, name, filters, shuffled):
+    """HDF5 inflates all of a chunk, whatever the shape says: 2 MB took 2 GB."""
+    path = tmp_path / NAME
+    _, images, _ = write_ours(path)
+    with h5py.File(path, "r+") as file:
+        shape = {"images": (256, 256, 7), "iso_ut_time": (7,), "pulsaurora/about": (1,)}.get(name, (256, 256))
+        kind = {"iso_ut_time": "S27", "pulsaurora/about": "S9", "skymap_elev": "f4"}.get(name, "u1")
+        del file[name]
+        dataset = file.create_dataset(name, shape, kind, chunks=shape, shuffle=shuffled, **filters)
+        bomb = deflated_zeros(150) if "gzip" in filters.values() else bytes(4 * 2**20)
+        dataset.id.write_direct_chunk((0,) * len(shape), bomb)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UnreadableFileError, match="has a chunk of .* bytes that inflates to more"):
+        day = read_dayfile(path)
+        with day:
+            day.skymap("elevation")
+            day[0]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+    # Chunks as large, but of what the shape says, are read.
+    with h5py.File(path, "w") as file:
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (256, 256, 7)).astype(np.uint8)
+        file.create_dataset("images", data=images, chunks=images.shape, compression="gzip", fletcher32=True)
+        file["iso_ut_time"] = np.array([f"{time}Z" for time in frames()[2]], "S27")
+    with read_dayfile(path) as day:
+        np.testing.assert_array_equal(day[3], images[:, :, 3])
 
 
 @pytest.mark.parametrize("of", ["times", "attribute"])
