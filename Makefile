@@ -26,7 +26,7 @@ test: $(BIN)/.installed-test
 bench: $(BIN)/.installed-test
 	$(BIN)/python -m pytest benchmarks -o addopts= -s --benchmark-group-by=group
 
-# Kernels under address and undefined-behaviour sanitizers, on mutated files.
+# Kernels under address and undefined-behaviour sanitizers, on mutated files and files that end at every byte.
 asan: $(BIN)/.installed-test
 	$(BIN)/python tests/sanitize.py
 

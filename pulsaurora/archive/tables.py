@@ -21,7 +21,7 @@ from pulsaurora.classes import CLASSES
 from pulsaurora.problems import Problem, UnreadableFileError
 
 HEADER = "date,time,prediction,prediction_str,confidence"
-MAX_BYTES = 64 * 2**20  # 50 times the longest night's file: more is not one of these
+MAX_BYTES = 16 * 2**20  # 10 times the longest night's file: more is not one of these
 # A night has at most some 30,000 rows of some hundred columns; a few bytes can claim thousands of millions.
 MAX_ROWS, MAX_COLUMNS, MAX_INFLATED_BYTES = 500_000, 1000, 512 * 2**20
 

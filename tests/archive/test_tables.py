@@ -1,7 +1,9 @@
 """Classification files: what is written, what is read back, and what other programs' files hold."""
 
+import base64
 import datetime
 import os
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -222,6 +224,45 @@ def test_parquet_tables_that_are_none_of_ours_are_refused_in_one_line(tmp_path, 
     assert tables.read_parquet_columns(path, ("confidence",)) is None
     write(quality=["x" * (tables.MAX_INFLATED_BYTES + 1)])
     refused("bytes when inflated")
+
+
+class Harm:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickle_in_a_parquet_table_is_never_run(tmp_path):
+    path, harmed = tmp_path / "x_classifications.parquet", tmp_path / "harmed"
+    pickled = pickle.dumps(Harm(harmed))
+    known = {
+        "ARROW:extension:name": "arrow.py_extension_type",
+        "ARROW:extension:metadata": pickled,
+    }
+    columns = {
+        "time": pyarrow.array([0], pyarrow.timestamp("us")),
+        "label": ["no_aurora"],
+        "confidence": [0.5],
+    }
+    columns = {name: pyarrow.array(values) for name, values in columns.items()} | {
+        "harm": pyarrow.array([pickled])
+    }
+    fields = [pyarrow.field(name, values.type) for name, values in columns.items()]
+    fields[-1] = fields[-1].with_metadata(known)
+    notes = {"pandas": b'{"columns": [{"name": "harm", "pandas_type": "object", "numpy_type": "object"}]}'}
+    table = pyarrow.table(list(columns.values()), pyarrow.schema(fields, notes))
+    pyarrow.parquet.write_table(table, path)
+    stored = base64.b64decode(pyarrow.parquet.read_metadata(path).metadata[b"ARROW:schema"])
+    assert pickled in stored and b"py_extension_type" in stored
+    assert len(tables.read_classifications(path)) == 1
+    assert tables.read_parquet_columns(path, ("confidence",))[0].tolist() == [0.5]
+    assert not harmed.exists()
+    pickle.loads(pickled)
+    assert harmed.exists()
 
 
 def test_notes_nested_without_end_are_no_notes(tmp_path):
