@@ -8,7 +8,7 @@ import tinymodel
 import workbooks
 from onnx import TensorProto, helper, numpy_helper
 
-from pulsaurora.archive import hdf5texts
+from pulsaurora.archive import hdf5trial
 
 SHEETS = {
     "themis": [
@@ -101,7 +101,7 @@ class DayFiles:
     )
 
     def __init__(self, folder):
-        hdf5texts.SECONDS = 3  # many are such that a child must be given up
+        hdf5trial.SECONDS = 3  # many are such that a child must be given up
         self.path = folder / self.name
         rng = np.random.default_rng(0)
         self.images = rng.integers(40, 120, (7, 256, 256)).astype(np.uint8) // 8

@@ -16,7 +16,6 @@ import numpy as np
 
 from pulsaurora.archive.framestack import FrameStack
 from pulsaurora.archive.hdf5 import (
-    check_texts,
     find_dataset,
     number_attribute,
     open_hdf5,
@@ -268,7 +267,6 @@ class DayFile:
             check_chunks(dataset)
             if dataset.dtype.kind == "O" and h5py.check_string_dtype(dataset.dtype) is not None:
                 # One at a time: each may claim the longest text in the file.
-                check_texts(dataset)
                 values = [dataset[i][:64] for i in range(len(dataset))]
             elif dataset.dtype.kind in "Siuf" and dataset.dtype.itemsize <= 64:
                 values = dataset[()]

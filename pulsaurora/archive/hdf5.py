@@ -14,10 +14,16 @@ import h5py
 import numpy as np
 
 from pulsaurora.archive.hdf5chunks import check_chunks
-from pulsaurora.archive.hdf5texts import is_variable, texts_end
+from pulsaurora.archive.hdf5trial import can_be_looked_into
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.problems import UnreadableFileError
 
+# All datasets of ours and of other programs that are ever looked for.
+NAMES = (
+    "images", "raw_images", "iso_ut_time",
+    "skymap_alt", "skymap_glat", "skymap_glon", "skymap_elev", "skymap_azim",
+    "pulsaurora/about", "pulsaurora/frame_minute", "pulsaurora/frame_imager", "pulsaurora/frame_quality",
+)  # fmt: skip
 LARGEST_CHUNK = 64 * 2**20
 LARGEST_TABLE = 256 * 2**20
 _MOST_DIMENSIONS = 3
@@ -66,6 +72,10 @@ def open_hdf5(path):
         raise UnreadableFileError(f"{name}: {getattr(error, 'strerror', None) or error}") from None
     if not is_file:
         raise UnreadableFileError(f"{name}: is not a regular file, expected an HDF5 file")
+    if not can_be_looked_into(path, NAMES):
+        raise UnreadableFileError(
+            f"{name}: is a broken HDF5 file (looking into it does not end, or takes all memory)"
+        )
     with telling(path, "cannot be opened as HDF5"):
         # Servers mount archives where files cannot be locked.
         return h5py.File(path, "r", locking="best-effort")
@@ -162,18 +172,8 @@ def read_whole(file, name):
         return np.asarray(dataset[()])
 
 
-def check_texts(node, attribute=None):
-    """Raise an UnreadableFileError where reading a dataset, or an attribute of one, may never end."""
-    with telling(node.file.filename):
-        if is_variable(node, attribute) and not texts_end(node.file.filename):
-            raise UnreadableFileError(
-                f"{plain_text(node.file.filename)}: is a broken HDF5 file (reading its texts does not end)"
-            )
-
-
 def text_attribute(node, name):
     """Return an attribute as text, or None if there is none or it is something else."""
-    check_texts(node, name)
     try:
         value = node.attrs.get(name)
     except H5_ERRORS:
@@ -185,7 +185,6 @@ def text_attribute(node, name):
 
 def number_attribute(node, name, low, high):
     """Return an attribute as a float between two limits, or None."""
-    check_texts(node, name)
     try:
         value = float(node.attrs.get(name))
     except H5_ERRORS:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pulsaurora
-from pulsaurora.archive import hdf5texts
+from pulsaurora.archive import hdf5trial
 from pulsaurora.archive.dayfile import DayFile, dayfile_path, parse_dayfile_name, read_dayfile
 from pulsaurora.archive.daynights import find_dayfile_nights
 from pulsaurora.archive.daywriter import DayWriter, compress_frame
@@ -438,15 +438,30 @@ def test_chunks_that_inflate_without_end_take_no_memory(tmp_path, name, filters,
 @pytest.mark.parametrize("of", ["times", "attribute"])
 def test_texts_whose_heap_goes_round_for_ever_are_refused(tmp_path, monkeypatch, of):
     """HDF5 2.0 never comes back from a heap with an object that takes no room, and holds Python's lock."""
-    monkeypatch.setattr(hdf5texts, "SECONDS", 1)
+    monkeypatch.setattr(hdf5trial, "SECONDS", 1)
     _, images, times = frames(6, side=64)
     path = write_theirs(tmp_path / NAME, images, times, texts="object" if of == "times" else "S27")
     data = bytearray(path.read_bytes())
     at = data.index(b"GCOL\x01")
     data[at + 16 : at + 32] = bytes(16)  # free space of no size: the next object is itself
     path.write_bytes(data)
-    with pytest.raises(UnreadableFileError, match="is a broken HDF5 file .reading its texts does not end"):
+    with pytest.raises(UnreadableFileError, match="is a broken HDF5 file .looking into it does not end"):
         read_dayfile(path)
     # The child that was lost is started again for the next file.
     with read_dayfile(write_theirs(tmp_path / NAME, images, times, texts="object")) as day:
         np.testing.assert_array_equal(day.times, times)
+
+
+def test_free_space_that_goes_round_takes_no_memory(tmp_path):
+    """HDF5 2.0 lists the free space of a heap until memory ends, where a piece of it follows itself."""
+    path = tmp_path / NAME
+    write_ours(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"HEAP\0")
+    free, place = (int.from_bytes(data[at + i : at + i + 8], "little") for i in (16, 24))
+    data[place + free : place + free + 8] = free.to_bytes(8, "little")
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UnreadableFileError, match="is a broken HDF5 file .* takes all memory"):
+        read_dayfile(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
