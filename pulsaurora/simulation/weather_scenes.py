@@ -126,7 +126,7 @@ def overcast_floodlit(scene, rng, duration, background):
     scene.lights.append(FloodLight(rng))
 
 
-@_scene(BAD_VIEWING, 1)
+@_scene(BAD_VIEWING, 1.6)
 def overcast_glowing(scene, rng, duration, background):
     """Overcast or fog on which lights from below come and go."""
     scene.clouds.append(draw_cloud(rng, 1.0, rng.uniform(0.95, 1.0), "stratus"))
@@ -149,7 +149,7 @@ def snow_on_dome(scene, rng, duration, background):
         scene.clouds.append(draw_cloud(rng, rng.uniform(0.8, 1.0), rng.uniform(0.9, 1.0), "stratus"))
 
 
-@_scene(BAD_VIEWING, 1)
+@_scene(BAD_VIEWING, 1.3)
 def snowfall(scene, rng, duration, background):
     """Snow falling from cloud, lit from the ground."""
     scene.dome = Dome(rng, "falling", rng.uniform(0.2, 1.0))
