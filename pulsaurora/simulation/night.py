@@ -240,7 +240,7 @@ def _judge(part, rows, camera):
         part.rows[k] = (None,) * 6 + part.rows[k][6:]
     # The noise law at the CCD is in counts; so is the light here.
     dawn = np.array([part.rows[k][5] for k in range(first, last)])
-    return judge(*fields, camera.noise_slope, camera.read_variance, dawn), first
+    return judge(*fields, camera.noise_slope, camera.read_variance, dawn, camera.smooth), first
 
 
 def _plan(rng, script, n_minutes, start, lighting, given):

@@ -7,8 +7,9 @@ Measured on blocks of 4x4 pixels above 15 degrees of elevation, within +-30 s:
   pulsates. Light that only grows or only fades, as where a patch drifts past, does not pulsate, nor does
   light that comes and goes because cloud passes before it;
 - aurora is visible in a block when it is 12 % of the rest of the light or more, and as much above the noise;
-  where it is so even over the sky that its share differs by less than 8 %, only when it is 150 % or more,
-  since nobody can tell even light from airglow, which differs threefold between nights;
+  where it is so smooth over the sky that its share differs by less than 8 % from a slope and the rise
+  towards the horizon, only when it is 150 % or more, since nobody can tell such light from airglow, which
+  differs threefold between nights, and from the glow of a town or the last of twilight;
 - viewing is bad when cloud lies over half of the sky and no aurora is visible through it, when it hides
   over 70 % and little aurora is visible, and when twilight or saturation drowns the sky. Cloud counts where
   it hides most of the light from beyond, and where it is thin but plainly seen: 20 % brighter or darker than
@@ -70,7 +71,7 @@ def beat(light):
     return np.minimum(rise, fall)
 
 
-def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, dawn):
+def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, dawn, smooth=None):
     """Judge the frames of one scene.
 
     Parameters
@@ -83,6 +84,8 @@ def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, d
         The CCD's noise law.
     dawn : ndarray of float, shape (n_frames,)
         Twilight over the night sky (a ratio).
+    smooth : ndarray of float32, shape (n_blocks, n_functions), optional
+        Orthonormal functions of position that smooth light follows; even light alone when not given.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, d
         pulsation = pulsation * clear
     noise = np.sqrt((noise_slope * np.maximum(total, 0) + read_variance) / 25)
     light = aurora + pulsation
-    sky = _Sky(swing, light, total, noise, opacity, veil, dawn)
+    sky = _Sky(swing, light, total, noise, opacity, veil, dawn, smooth)
     visible, pulsating, seen = sky.shows()
     label = sky.label(pulsating, seen)
     sure = np.ones(len(label), bool)
@@ -130,12 +133,17 @@ class _Sky:
     opacity: np.ndarray
     veil: np.ndarray
     dawn: np.ndarray
+    smooth: np.ndarray | None
 
     def __post_init__(self):
         # Over how wide a range aurora's share of the light goes from one part of the sky to another.
         self.uneven = np.zeros(len(self.light), np.float32)
         if self.light.any():
-            low, high = np.percentile(self.light / np.maximum(self.total, 1.0), (10, 95), axis=1)
+            smooth = self.smooth
+            if smooth is None:
+                smooth = np.full((self.light.shape[1], 1), self.light.shape[1] ** -0.5, np.float32)
+            structure = self.light - self.light @ smooth @ smooth.T
+            low, high = np.percentile(structure / np.maximum(self.total, 1.0), (10, 95), axis=1)
             self.uneven = high - low
 
     def shows(self, doubt=1.0):
