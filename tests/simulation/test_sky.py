@@ -158,14 +158,16 @@ def test_diffuse_light_does_not_pulsate(camera):
 class TestJudgement:
     """Each row of what a person would say, worked by hand on a sky of 100 blocks over 41 frames."""
 
-    def ask(self, pulsation=0.0, aurora=0.0, rest=1000.0, opacity=0.0, dawn=0.0, share=1.0, whole=False, veil=0.0):
+    def ask(
+        self, pulsation=0.0, aurora=0.0, rest=1000.0, opacity=0.0, dawn=0.0, share=1.0, whole=False, veil=0.0
+    ):
         on = (np.arange(41) // 3 % 2)[:, None].astype(float)
         blocks = (np.arange(100) < 100 * share)[None, :]
         p = (pulsation * on * blocks).astype(np.float32)
         a = np.full((41, 100), aurora, np.float32)
         total = p + a + np.float32(rest)
-        hidden = np.full((41, 100), opacity, np.float32)
-        truth = judge(p, a, total, hidden, np.full((41, 100), veil, np.float32), 1.68, 380.0, np.full(41, dawn))
+        hidden, veil = (np.full((41, 100), value, np.float32) for value in (opacity, veil))
+        truth = judge(p, a, total, hidden, veil, 1.68, 380.0, np.full(41, dawn))
         return truth if whole else truth.label[20]
 
     def test_nothing_is_no_aurora(self):
