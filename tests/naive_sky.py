@@ -354,6 +354,56 @@ def beat_row(times_s, counts, ratios, inside, centre, reach, block=4):
     }
 
 
+def star_row(times_s, frames, elevation, pedestals, ratios, centre, reach=61.5, block=4):
+    """The numbers about faint stars round one frame by their definitions, as a dictionary."""
+    near = [k for k, t in enumerate(times_s) if abs(t - times_s[centre]) <= reach]
+    size = frames.shape[1] // block
+    inside = elevation.reshape(size, block, size, block).min(axis=(1, 3)) >= 15
+    draws = np.random.default_rng(0).standard_normal((200_000, block * block))
+    peak_scale = draws.max(axis=1).mean() * block**2 / (block**2 - 1)
+    sparks, levels = [], []
+    for k in near:
+        level, peak = cell_means(frames[k], block)
+        light = np.maximum(level - pedestals[k], 0)
+        noise = ratios[k] * np.sqrt(1.68 * light + 380)
+        spark = np.clip((peak - peak_scale * noise) / np.maximum(noise, 0.02 * light), -6.25, 6.25)
+        sparks.append(np.where(level + peak >= 65000, 0, spark))
+        levels.append(np.maximum(level.reshape(size // 2, 2, size // 2, 2).mean((1, 3)) - pedestals[k], 0))
+    spark = np.mean(sparks, axis=0)
+    stars = np.zeros_like(inside)
+    for i, j in np.argwhere(inside):
+        beside = [
+            spark[a, b]
+            for a in (i - 1, i, i + 1)
+            for b in (j - 1, j, j + 1)
+            if (a, b) != (i, j) and 0 <= a < size and 0 <= b < size and inside[a, b]
+        ]
+        stars[i, j] = spark[i, j] > 0.6 and spark[i, j] > 2 * np.mean(beside) + 0.35
+    cells_in = inside.reshape(size // 2, 2, size // 2, 2).min((1, 3))
+    count = (stars & cells_in.repeat(2, 0).repeat(2, 1)).reshape(size // 2, 2, size // 2, 2).sum((1, 3))
+    relief = relief_of(np.log10(np.mean(levels, axis=0) + 100), cells_in)
+    total, cells = count.sum(), np.argwhere(cells_in)
+
+    def about(grid, i, j, r):
+        return grid[max(i - r, 0) : i + r + 1, max(j - r, 0) : j + r + 1].sum()
+
+    density = np.array([about(count, i, j, 2) / max(about(cells_in, i, j, 2), 2.5) for i, j in cells])
+    smooth = np.array([about(relief, i, j, 1) / 9 for i, j in cells])
+    bright, dark = (relief > 0.04) & cells_in, (relief < -0.04) & cells_in
+
+    def within(where):
+        return np.log10((count[where].sum() + 2) / (total * where.sum() / len(cells) + 2))
+
+    return {
+        "faint_stars": np.log10(1 + total),
+        "faint_star_cover": np.mean(density > 0.25 * max(density.mean(), 0.02)),
+        "faint_in_bright": within(bright),
+        "faint_in_dark": within(dark),
+        "faint_on_relief": np.corrcoef(density, smooth)[0, 1],
+        "faint_on_structure": np.corrcoef(density, np.abs(smooth))[0, 1],
+    }
+
+
 def _groups(chosen):
     """Connected sets of cells, by repeated merging."""
     groups = []

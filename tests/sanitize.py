@@ -168,7 +168,7 @@ def drive_simulation(rng, iterations):
 DRIVERS = {
     "reading": (("_pgm",), drive_reading),
     "contrast": (("_clahe",), drive_contrast),
-    "features": (("_cells", "_structure", "_modulation"), drive_features),
+    "features": (("_cells", "_structure", "_modulation", "_stars"), drive_features),
     "events": (("_cells", "_structure", "_pulses"), drive_events),
     "steadying": (("_steady",), drive_steadying),
     "simulation": (("_simulate",), drive_simulation),

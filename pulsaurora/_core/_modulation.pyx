@@ -16,6 +16,7 @@ cdef extern from "_numeric.h" nogil:
     float pulsaurora_log10f(float x)
     float pulsaurora_select(float *values, int n, int k)
     float pulsaurora_weighted_sum(const float *values, const float *weight, int n)
+    double pulsaurora_correlation(const float *x, const float *y, int n)
 
 cdef extern from "_modulation.h" nogil:
     void pulsaurora_local_flow(const float *one, const float *two, const float *edge, int n_rows, int n_cols,
@@ -179,26 +180,6 @@ cdef int label_patches(const float *inside, int n_rows, int n_cols, int32_t *sta
     return n_patches
 
 
-cdef double correlation(const float *x, const float *y, int n) noexcept nogil:
-    """Of two columns; 0 where either does not vary."""
-    cdef double sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0, product
-    cdef int c
-    for c in range(n):
-        sx += x[c]
-        sy += y[c]
-        sxx += <double>x[c] * x[c]
-        syy += <double>y[c] * y[c]
-        sxy += <double>x[c] * y[c]
-    if n < 3:
-        return 0
-    sxx -= sx * sx / n
-    syy -= sy * sy / n
-    product = sxx * syy
-    if sxx <= 1e-6 * n or syy <= 1e-10 * n or product <= 0:
-        return 0
-    return (sxy - sx * sy / n) / sqrt(product)
-
-
 cdef void describe_beats(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double[::1] times_s,
                          const float[:, ::1] light, const float[:, ::1] steep, const float[:, ::1] structure,
                          const float[:, ::1] background, const int32_t *place,
@@ -264,14 +245,14 @@ cdef void describe_beats(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const do
             highest[q] = fall[c]
             q += 1
     pulsaurora_log_light(y, <float>1e-3, lowest, q)
-    out[BEAT_ON_EDGES] = correlation(highest, lowest, q)
+    out[BEAT_ON_EDGES] = pulsaurora_correlation(highest, lowest, q)
     pulsaurora_log_light(mean, <float>offset, y, n_mask)
     # A number near all of them taken off first leaves more digits to the rest.
     common_log = y[0]
     for c in range(n_mask):
         y[c] -= common_log
     pulsaurora_relief(&background[0, 0], y, rise, n_mask)
-    out[BEAT_ON_BRIGHT] = correlation(fall, y, n_mask)
+    out[BEAT_ON_BRIGHT] = pulsaurora_correlation(fall, y, n_mask)
 
 
 def fill_modulation(const double[::1] times_s, const float[:, ::1] cells, const float[:, ::1] structure,

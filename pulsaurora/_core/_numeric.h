@@ -2,6 +2,7 @@
 #ifndef PULSAURORA_NUMERIC_H
 #define PULSAURORA_NUMERIC_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -58,6 +59,25 @@ static inline float pulsaurora_weighted_sum(const float *restrict values, const 
     for (int l = 0; c + l < n; l++) lanes[l] += values[c + l] * weight[c + l];
     for (int l = 0; l < 32; l++) total += lanes[l];
     return total;
+}
+
+/* Correlation of two columns; 0 where either does not vary. */
+static inline double pulsaurora_correlation(const float *x, const float *y, int n)
+{
+    double sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0;
+    for (int c = 0; c < n; c++) {
+        sx += x[c];
+        sy += y[c];
+        sxx += (double)x[c] * x[c];
+        syy += (double)y[c] * y[c];
+        sxy += (double)x[c] * y[c];
+    }
+    if (n < 3) return 0;
+    sxx -= sx * sx / n;
+    syy -= sy * sy / n;
+    double product = sxx * syy;
+    if (sxx <= 1e-6 * n || syy <= 1e-10 * n || product <= 0) return 0;
+    return (sxy - sx * sy / n) / sqrt(product);
 }
 
 #endif

@@ -10,11 +10,11 @@ from functools import cache
 
 import numpy as np
 
-from pulsaurora._core import _cells, _modulation, _structure
+from pulsaurora._core import _cells, _modulation, _stars, _structure
 from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.problems import ContractError
-from pulsaurora.pulsation.table import FEATURES, MODULATION, N_HIDDEN, STRUCTURE
+from pulsaurora.pulsation.table import FEATURES, MODULATION, N_HIDDEN, STARS, STRUCTURE, SUN_MOON
 
 WINDOW_S = 120.0
 CADENCE_S = 3.0
@@ -85,6 +85,9 @@ class SkyGrid:
         mask = (coarse * (1 + low))[self.rows, self.cols].astype(np.uint8)
         self.cell_mask = np.pad(mask, ((0, 0), (0, PADDING)))
         self.background = _background(coarse)
+        # Where the cells inside lie in a row of cells, and in the whole grid of 32 x 32.
+        self.place = np.flatnonzero(self.cell_mask).astype(np.int32)
+        self.coarse_place = np.flatnonzero(coarse).astype(np.int32)
         # Expected peak over the other pixels' mean, for a block of Gaussian pixels: E[max] N / (N - 1).
         n_pixels = self.block**2
         self.peak_scale = _expected_maximum(n_pixels) * n_pixels / (n_pixels - 1)
@@ -136,19 +139,23 @@ class Reduced:
     structure : ndarray of shape (n, n_structure), float32
         Columns of pulsaurora.pulsation.table.STRUCTURE.
     grid : SkyGrid
+    sparks : ndarray of shape (n, 4096), int8, or None
+        How far each fine block's peak stands above noise (see _core._stars); None as if no star were there.
     """
 
     times: np.ndarray
     cells: np.ndarray
     structure: np.ndarray
     grid: SkyGrid
+    sparks: np.ndarray | None = None
 
     def __len__(self):
         return len(self.times)
 
     def __getitem__(self, which):
         """Frames by slice, mask or index array."""
-        return Reduced(self.times[which], self.cells[which], self.structure[which], self.grid)
+        sparks = None if self.sparks is None else self.sparks[which]
+        return Reduced(self.times[which], self.cells[which], self.structure[which], self.grid, sparks)
 
     @staticmethod
     def concatenate(parts):
@@ -158,6 +165,7 @@ class Reduced:
             np.concatenate([part.cells for part in parts]),
             np.concatenate([part.structure for part in parts]),
             parts[0].grid,
+            None if parts[0].sparks is None else np.concatenate([part.sparks for part in parts]),
         )
 
 
@@ -197,6 +205,7 @@ def reduce_frames(images, times, grid):
     n_rows, n_cols = grid.cell_mask.shape
     cells = np.zeros((n, n_rows, n_cols), dtype=np.float32)
     structure = np.empty((n, len(STRUCTURE)), dtype=np.float32)
+    sparks = np.empty((n, FINE * FINE), dtype=np.int8)
     # A few frames at a time, so that blocks stay in cache between the two kernels.
     step = 4
     means = np.empty((step, FINE, FINE), dtype=np.float32)
@@ -217,8 +226,12 @@ def reduce_frames(images, times, grid):
             GAIN, READ_VARIANCE, OFFSET, SATURATION, grid.background, scratch, mask_scratch, stack,
             coarse[some], structure[start:stop],
         )  # fmt: skip
+        _stars.fill_sparks(
+            means[some], peaks[some], structure[start:stop], grid.peak_scale, GAIN, READ_VARIANCE,
+            sparks[start:stop],
+        )  # fmt: skip
         cells[start:stop, :, :-PADDING] = coarse[some, grid.rows, grid.cols] * inside
-    return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid)
+    return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid, sparks)
 
 
 def window_features(
@@ -284,6 +297,9 @@ def window_features(
         np.empty(n_cells, dtype=np.int32), np.empty(n_cells, dtype=np.uint8), modulation,
     )  # fmt: skip
     out[:, n_structure : n_structure + n_modulation] = modulation
+    out[:, n_structure + n_modulation : -len(SUN_MOON)] = _window_stars(
+        reduced, times_s, first, last, min(BEAT_S, window_s / 2) + 0.5 * cadence_s
+    )
     if latitude is None or longitude is None:
         out[:, -3:-1] = -90.0
     else:
@@ -291,6 +307,19 @@ def window_features(
         out[:, -3] = sky.sun_elevation_deg
         out[:, -2] = sky.moon_elevation_deg
         out[:, -1] = sky.moon_illumination
+    return out
+
+
+def _window_stars(reduced, times_s, first, last, half_s):
+    """Numbers about stars from frames within half_s seconds, float32 (last - first, n_stars)."""
+    out = np.zeros((last - first, len(STARS)), dtype=np.float32)
+    if reduced.sparks is not None:
+        grid = reduced.grid
+        _stars.fill_stars(
+            times_s, reduced.sparks, reduced.cells, reduced.structure, grid.fine_mask, grid.place,
+            grid.coarse_place, grid.background, first, last, half_s, OFFSET,
+            np.empty(FINE * FINE, dtype=np.int16), np.empty(6 * COARSE * COARSE, dtype=np.float32), out,
+        )  # fmt: skip
     return out
 
 

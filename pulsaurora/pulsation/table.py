@@ -1,13 +1,13 @@
 """Every feature by name: the one table that the kernels, the model and docs/features.md follow.
 
-The order of STRUCTURE and MODULATION is the order of the columns of _core._structure and
-_core._modulation. A change of name, order or meaning is a new FEATURE_VERSION, and models trained
-on another version are refused.
+The order of STRUCTURE, MODULATION and STARS is the order of the columns of _core._structure,
+_core._modulation and _core._stars. A change of name, order or meaning is a new FEATURE_VERSION, and models
+trained on another version are refused.
 """
 
 from dataclasses import dataclass
 
-FEATURE_VERSION = 2
+FEATURE_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ _FLOW = "brightness constancy (Horn and Schunck 1981), one motion for the whole 
 _LOCAL_FLOW = "brightness constancy (Lucas and Kanade 1981), one motion for each region"
 _BACKGROUND = "robust least squares (Huber 1964)"
 _THROUGH = "cloud hides stars, aurora does not"
+_STACKED = "peak over photon noise, frames averaged"
 _SUN_MOON = "ERFA (IAU SOFA); computable causes of bad viewing"
 _STATISTIC = "plain statistic"
 
@@ -271,6 +272,32 @@ MODULATION = (
     ),
 )
 
+STARS = (
+    Feature(
+        "faint_stars",
+        "log10(1 + n)",
+        "Blocks of 4 pixels with a peak that two minutes' mean lifts out of the noise: fainter stars.",
+        _STACKED,
+    ),
+    Feature("faint_star_cover", "fraction", "Sky near which such stars stand.", _STACKED),
+    Feature(
+        "faint_in_bright",
+        "log10",
+        "Such stars where the mean's relief is above 0.04 dex over those expected there, two added to both.",
+        _THROUGH,
+    ),
+    Feature("faint_in_dark", "log10", "The same where the relief is below -0.04 dex.", _THROUGH),
+    Feature(
+        "faint_on_relief", "-1 to 1", "Correlation over cells of their density with the relief.", _THROUGH
+    ),
+    Feature(
+        "faint_on_structure",
+        "-1 to 1",
+        "The same with the size of the relief, bright or dark.",
+        _THROUGH,
+    ),
+)
+
 SUN_MOON = (
     Feature(
         "sun_elevation",
@@ -294,7 +321,7 @@ SUN_MOON = (
 
 # What a camera is, rather than what the sky does, is kept out of the features.
 N_HIDDEN = 2
-FEATURES = STRUCTURE[N_HIDDEN:] + MODULATION + SUN_MOON
+FEATURES = STRUCTURE[N_HIDDEN:] + MODULATION + STARS + SUN_MOON
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
 

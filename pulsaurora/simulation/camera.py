@@ -104,6 +104,17 @@ class Camera:
         return np.minimum((across / _SLANT_PX) ** 2, 1).astype(np.float32), inside
 
     @cached_property
+    def smooth(self):
+        """Light that is even, that rises towards the horizon or slopes over the sky, as this camera sees it.
+
+        Orthonormal over the blocks that are judged, float32 (n_blocks, 4).
+        """
+        s = self.sample
+        even, slant = np.ones(s.size), self.path[s] * self.transmission[s]
+        functions = np.stack([even, slant, self.direction[0][s], self.direction[1][s]], 1)
+        return np.linalg.qr(functions * self.through[s, None])[0].astype(np.float32)
+
+    @cached_property
     def _zenith(self):
         return _zenith_angle(_RHO, self.cubic)
 

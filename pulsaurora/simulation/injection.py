@@ -201,5 +201,6 @@ def inject_pulsation(
         pulsation.append(light[camera.sample])
         total.append(out[k].ravel()[camera.index[camera.sample]] - np.float32(pedestal))
     nothing = np.zeros((len(out), camera.sample.size), np.float32)
-    truth = judge(np.stack(pulsation), nothing, np.stack(total), nothing, *_NOISE, np.zeros(len(out)))
+    seen = np.stack(pulsation), nothing, np.stack(total), nothing, nothing
+    truth = judge(*seen, *_NOISE, np.zeros(len(out)))
     return out, truth.pulsating_fraction

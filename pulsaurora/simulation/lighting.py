@@ -267,7 +267,7 @@ class Stars:
         self.steady = np.zeros(n, bool)
         self.steady[:n_planets] = True
         # Aberrations and a lens out of focus spread a part of a star's light too wide to be seen.
-        in_focus = log_uniform(rng, 0.2, 1.0)
+        in_focus = log_uniform(rng, 0.4, 1.0)
         self.flux = in_focus * DARK_SKY * 10 ** (-0.4 * (magnitude - _STAR_MAGNITUDE))
         self.twinkle = log_uniform(rng, 0.02, 0.3)
         self.camera, self.latitude, self.longitude = camera, latitude, longitude

@@ -19,6 +19,14 @@ def _points(view, image, elevation, azimuth, flux, sigma):
     _simulate.add_points(image, row, col, np.ascontiguousarray(flux), float(sigma))
 
 
+def _glow(view, elevation, azimuth, width):
+    """Return a glow about a direction, `width` degrees wide: 1 in its middle, float32 (n_pixels,)."""
+    el, az = np.radians(elevation), np.radians(azimuth)
+    toward = np.array([np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)], np.float32)
+    apart = np.degrees(np.arccos(np.clip(toward @ view.direction, -1, 1)))
+    return (np.exp(-((apart / width) ** 1.5)) * view.through).astype(np.float32)
+
+
 def _lit_share(t, period, duty, phase):
     """Return the share of the exposure for which a square flasher is on."""
     edges = t + _MOMENTS
@@ -42,6 +50,9 @@ class GroundLight:
         self.halo = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.002, 0.15)
         self.reach = log_uniform(rng, 4, 10)
         self.whole = 0.0 if chance(rng, 0.7) else log_uniform(rng, 1e-7, 3e-5)
+        # Haze and blown snow about a lamp glow with it.
+        self.haze = 0.0 if chance(rng, 0.7) else self.flux * log_uniform(rng, 1e-5, 5e-3)
+        self.width, self._pattern = log_uniform(rng, 4, 40), None
 
     def add(self, view, t, image, rng):
         """Add this light; see the module."""
@@ -57,6 +68,10 @@ class GroundLight:
             _points(view, image, self.elevation, self.azimuth, self.flux * share * self.halo, self.reach)
         if self.whole:
             image.ravel()[view.index] += np.float32(self.flux * share * self.whole) * view.through
+        if self.haze:
+            if self._pattern is None or self._pattern[0] is not view:
+                self._pattern = view, _glow(view, self.elevation, self.azimuth, self.width)
+            image.ravel()[view.index] += np.float32(min(self.haze * share, 2e4)) * self._pattern[1]
 
 
 class Headlights:
@@ -124,6 +139,7 @@ class CloudGlow:
         self.rate, self.lasts = 1 / log_uniform(rng, 4, 60), log_uniform(rng, 0.2, 6)
         if self.mode == "switched":
             self.period = log_uniform(rng, 40, 400)
+        self.grained = chance(rng, 0.6)
         self._lit_until, self._strength, self._pattern = -1.0, 1.0, None
 
     def add(self, view, t, image, rng):
@@ -138,12 +154,14 @@ class CloudGlow:
         if share <= 0:
             return
         if self._pattern is None or self._pattern[0] is not view:
-            el, az = np.radians(self.elevation), np.radians(self.azimuth)
-            toward = np.array([np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)], np.float32)
-            apart = np.degrees(np.arccos(np.clip(toward @ view.direction, -1, 1)))
-            glow = np.exp(-((apart / self.width) ** 1.5)) * self.level * view.through
-            self._pattern = view, glow.astype(np.float32)
-        image.ravel()[view.index] += np.float32(share) * self._pattern[1]
+            glow = _glow(view, self.elevation, self.azimuth, self.width)
+            self._pattern = view, np.float32(self.level) * glow
+        sky, glow = image.ravel(), np.float32(share) * self._pattern[1]
+        if self.grained:  # it shows the cloud's own light and shade
+            lit = sky[view.index]
+            even = np.bincount(view.tile, lit, 256) / view.tile_count
+            glow = glow * np.clip(lit / np.maximum(even[view.tile], 1.0), 0.2, 3.0).astype(np.float32)
+        sky[view.index] += glow
 
 
 class Crossing:

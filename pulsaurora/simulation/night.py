@@ -179,7 +179,8 @@ def _frame(parts, camera, lighting, stars, lamps, t, time, rng):
         view = render(part.scene, camera, lighting, stars, t - part.begin, time, rng, lamps)
         share = np.float32(weight / total)
         signal = view.image * share if signal is None else signal + view.image * share
-        part.rows.append((view.pulsation, view.aurora, view.total, view.opacity, view.dawn, view.sun_moon))
+        seen = view.pulsation, view.aurora, view.total, view.opacity, view.veil
+        part.rows.append((*seen, view.dawn, view.sun_moon))
         if best is None or weight > best[1]:
             best, index = (part, weight), len(part.rows) - 1
     return camera.expose(signal, rng), time, best[0], index, 1 - best[1] / total, t
@@ -205,7 +206,7 @@ def _minute(parts, rows, camera, site, imager, latitude, longitude):
         for name in names:
             columns[name].append(getattr(truth, name)[index - first])
     columns = {name: np.array(values) for name, values in columns.items()}
-    places = [part.rows[index][5] for _, _, part, index, *_ in rows]
+    places = [part.rows[index][6] for _, _, part, index, *_ in rows]
     more = {name: columns[name] for name in names[2:]}
     more["sun_elevation_deg"] = np.array([p.sun_elevation for p in places])
     more["moon_elevation_deg"] = np.array([p.moon_elevation for p in places])
@@ -232,14 +233,14 @@ def _judge(part, rows, camera):
     """Judge the frames of one part that matter to these rows; returns (Truth, index of its first row)."""
     mine = [row[3] for row in rows if row[2] is part]
     first, last = max(min(mine) - 12, 0), min(max(mine) + 13, len(part.rows))
-    fields = [np.stack([part.rows[k][f] for k in range(first, last)]) for f in range(4)]
+    fields = [np.stack([part.rows[k][f] for k in range(first, last)]) for f in range(5)]
     for k in range(first - 1, -1, -1):  # free what no later minute looks at
         if part.rows[k][0] is None:
             break
-        part.rows[k] = (None,) * 5 + part.rows[k][5:]
+        part.rows[k] = (None,) * 6 + part.rows[k][6:]
     # The noise law at the CCD is in counts; so is the light here.
-    dawn = np.array([part.rows[k][4] for k in range(first, last)])
-    return judge(*fields, camera.noise_slope, camera.read_variance, dawn), first
+    dawn = np.array([part.rows[k][5] for k in range(first, last)])
+    return judge(*fields, camera.noise_slope, camera.read_variance, dawn, camera.smooth), first
 
 
 def _plan(rng, script, n_minutes, start, lighting, given):

@@ -21,6 +21,7 @@ from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uni
 from pulsaurora.simulation.pulses import STEP_S, pulse_series
 
 SIZE = 512
+MOST_BLOBS = 400
 _NO_DELAY = np.zeros((SIZE, SIZE), np.float32)
 
 
@@ -113,19 +114,32 @@ def _cells(rng, size, cover, cell_km):
 
 
 def _blobs(rng, size, cover, cell_km, elongated):
-    potential = np.full((SIZE, SIZE), -1.0, np.float32)
-    ids = np.full((SIZE, SIZE), -1, np.int16)
+    each = np.pi / 4 * size**2 * (1.0 if not elongated else 0.6)
+    n = -np.log(1 - min(cover, 0.85)) * SIZE**2 / each
+    side = SIZE
+    if n > MOST_BLOBS:  # many small ones are drawn on a quarter, four times; each pulsates by itself
+        side, n = SIZE // 2, n / 4
+    n = int(np.clip(n, 3, 2 * MOST_BLOBS))
+    potential, ids = _draw_blobs(rng, side, n, size, elongated)
+    if side < SIZE:
+        quarters = [np.where(ids >= 0, ids + k * n, -1).astype(np.int16) for k in range(4)]
+        potential, ids, n = np.tile(potential, (2, 2)), np.block([quarters[:2], quarters[2:]]), 4 * n
+    return Canvas(np.ascontiguousarray(potential), np.ascontiguousarray(ids), n, 0.0, cell_km)
+
+
+def _draw_blobs(rng, side, n, size, elongated):
+    """Return potential and ids of n rounded patches about `size` cells across, (side, side)."""
+    potential = np.full((side, side), -1.0, np.float32)
+    ids = np.full((side, side), -1, np.int16)
     ratio = log_uniform(rng, 3, 9) if elongated else log_uniform(rng, 1, 2)
     common = rng.normal(0, 0.4) if chance(rng, 0.6) else None
     lobes = 0.0 if chance(rng, 0.25) else rng.uniform(0.05, 0.3)
-    each = np.pi / 4 * size**2 * (1.0 if not elongated else 0.6)
-    n = int(np.clip(-np.log(1 - min(cover, 0.85)) * SIZE**2 / each, 3, 400))
     for k in range(n):
         radius = 0.5 * size * np.exp(0.4 * rng.standard_normal())
         long = radius * np.sqrt(ratio) * np.exp(0.2 * rng.standard_normal())
         wide = radius / np.sqrt(ratio)
         angle = rng.uniform(0, np.pi) if common is None else common + 0.2 * rng.standard_normal()
-        reach = int(min(max(long, wide) * 1.65 + 2, SIZE // 2 - 1))
+        reach = int(min(max(long, wide) * 1.65 + 2, side // 2 - 1))
         offset = np.arange(-reach, reach + 1)
         within = offset.astype(np.float32)
         dy, dx = (
@@ -145,14 +159,14 @@ def _blobs(rng, size, cover, cell_km, elongated):
                 turned = turned * unit
                 lobe += (turned * np.complex64(np.exp(1j * rng.uniform(0, 2 * np.pi)) * lobes / m)).real
             shape = shape * (1 + lobe)
-        centre = rng.integers(0, SIZE, 2)
-        where = np.ix_((centre[0] + offset) % SIZE, (centre[1] + offset) % SIZE)
+        centre = rng.integers(0, side, 2)
+        where = np.ix_((centre[0] + offset) % side, (centre[1] + offset) % side)
         height = 1 - shape * shape
         now = potential[where]
         above = height > now
         potential[where] = np.where(above, height, now)
         ids[where] = np.where(above & (height > -0.3), np.int16(k), ids[where])
-    return Canvas(potential, ids, n, 0.0, cell_km)
+    return potential, ids
 
 
 class PatchLayer:

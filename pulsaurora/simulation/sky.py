@@ -59,7 +59,8 @@ def _diffused(camera, light):
 class View:
     """One rendered moment: the signal, and what it was made of on the judged blocks (n_blocks,).
 
-    `pulsation` is without what cloud and dome take from it, `aurora` with it.
+    `pulsation` is without what cloud and dome take from it, `aurora` with it; `veil` is the light of cloud
+    over that of the clear sky which it stands before.
     """
 
     image: np.ndarray
@@ -67,6 +68,7 @@ class View:
     aurora: np.ndarray
     total: np.ndarray
     opacity: np.ndarray
+    veil: np.ndarray
     dawn: float
     sun_moon: SunMoon
 
@@ -118,7 +120,9 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         veil += opacity * bright * (lit + from_above)
         passes *= 1 - opacity
     total = clear + beat + glow
+    stands_out = np.zeros(n, np.float32)
     if passes is not None:
+        stands_out = (veil + (passes - 1) * clear) / np.maximum(clear, 1)
         total = total * passes + veil
         glow = glow * passes
     gain = np.float32(camera.sensitivity)
@@ -152,6 +156,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         (glow * through)[s],
         image.ravel()[camera.index[s]],
         hidden[s],
+        stands_out[s],
         dawn,
         where,
     )

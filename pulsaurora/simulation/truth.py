@@ -7,10 +7,13 @@ Measured on blocks of 4x4 pixels above 15 degrees of elevation, within +-30 s:
   pulsates. Light that only grows or only fades, as where a patch drifts past, does not pulsate, nor does
   light that comes and goes because cloud passes before it;
 - aurora is visible in a block when it is 12 % of the rest of the light or more, and as much above the noise;
-  where it is so even over the sky that its share differs by less than 8 %, only when it is 150 % or more,
-  since nobody can tell even light from airglow, which differs threefold between nights;
-- viewing is bad when cloud hides over half of the sky and no aurora is visible through it, when it hides
-  over 70 % and little aurora is visible, and when twilight or saturation drowns the sky.
+  where it is so smooth over the sky that its share differs by less than 8 % from a slope and the rise
+  towards the horizon, only when it is 150 % or more, since nobody can tell such light from airglow, which
+  differs threefold between nights, and from the glow of a town or the last of twilight;
+- viewing is bad when cloud lies over half of the sky and no aurora is visible through it, when it hides
+  over 70 % and little aurora is visible, and when twilight or saturation drowns the sky. Cloud counts where
+  it hides most of the light from beyond, and where it is thin but plainly seen: 20 % brighter or darker than
+  the clear sky.
 
 Near these limits people disagree. A frame is sure when limits of light half as high again or by as much
 lower, and limits of hiding two fifths higher or by as much lower, all give the same label.
@@ -27,6 +30,9 @@ HALF_WINDOW = 10  # frames
 SWING_SHARE, NOISE_TIMES, PULSATING_SHARE = 0.04, 3.0, 0.02
 AURORA_SHARE, AURORA_SKY = 0.12, 0.03
 EVEN, EVEN_SHARE = 0.08, 1.5
+# What cloud hides where it counts, where it is plainly seen it need hide no more than VEILED; and how far
+# it then stands out, as a share of the clear sky's light.
+HIDDEN, VEILED, VEIL_SHARE = 0.55, 0.15, 0.2
 # How far one person's limits lie from another's, as factors.
 LIGHT_DOUBT, HIDING_DOUBT = 1.5, 1.4
 
@@ -65,18 +71,21 @@ def beat(light):
     return np.minimum(rise, fall)
 
 
-def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
+def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, dawn, smooth=None):
     """Judge the frames of one scene.
 
     Parameters
     ----------
-    pulsation, aurora, total, opacity : ndarray of float32, shape (n_frames, n_blocks)
+    pulsation, aurora, total, opacity, veil : ndarray of float32, shape (n_frames, n_blocks)
         Pulsating light before cloud takes from it, other aurora as it is seen, all light (counts at the CCD,
-        above pedestal), and how much of the sky beyond is hidden (0 to 1).
+        above pedestal), how much of the sky beyond is hidden (0 to 1), and how much brighter or darker than
+        the clear sky cloud before it is (as a share).
     noise_slope, read_variance : float
         The CCD's noise law.
     dawn : ndarray of float, shape (n_frames,)
         Twilight over the night sky (a ratio).
+    smooth : ndarray of float32, shape (n_blocks, n_functions), optional
+        Orthonormal functions of position that smooth light follows; even light alone when not given.
 
     Returns
     -------
@@ -91,7 +100,7 @@ def judge(pulsation, aurora, total, opacity, noise_slope, read_variance, dawn):
         pulsation = pulsation * clear
     noise = np.sqrt((noise_slope * np.maximum(total, 0) + read_variance) / 25)
     light = aurora + pulsation
-    sky = _Sky(swing, light, total, noise, opacity, dawn)
+    sky = _Sky(swing, light, total, noise, opacity, veil, dawn, smooth)
     visible, pulsating, seen = sky.shows()
     label = sky.label(pulsating, seen)
     sure = np.ones(len(label), bool)
@@ -122,13 +131,19 @@ class _Sky:
     total: np.ndarray
     noise: np.ndarray
     opacity: np.ndarray
+    veil: np.ndarray
     dawn: np.ndarray
+    smooth: np.ndarray | None
 
     def __post_init__(self):
         # Over how wide a range aurora's share of the light goes from one part of the sky to another.
         self.uneven = np.zeros(len(self.light), np.float32)
         if self.light.any():
-            low, high = np.percentile(self.light / np.maximum(self.total, 1.0), (10, 95), axis=1)
+            smooth = self.smooth
+            if smooth is None:
+                smooth = np.full((self.light.shape[1], 1), self.light.shape[1] ** -0.5, np.float32)
+            structure = self.light - self.light @ smooth @ smooth.T
+            low, high = np.percentile(structure / np.maximum(self.total, 1.0), (10, 95), axis=1)
             self.uneven = high - low
 
     def shows(self, doubt=1.0):
@@ -143,13 +158,15 @@ class _Sky:
 
     def label(self, pulsating, seen, doubt=1.0, hiding=1.0):
         """Return each frame's label from the shares of its sky that pulsate and show aurora."""
-        hidden, veiled = (self.opacity > 0.55).mean(1), self.opacity.mean(1)
+        thick = self.opacity > HIDDEN
+        thin = (self.opacity > VEILED) & (np.abs(self.veil) > doubt * VEIL_SHARE)
+        hidden, clouded, veiled = thick.mean(1), (thick | thin).mean(1), self.opacity.mean(1)
         drowned = (self.total > 60000).mean(1) > 0.5
         label = np.full(len(pulsating), NO_AURORA, np.int8)
         label[seen > doubt * AURORA_SKY] = OTHER_AURORA
         label[pulsating >= doubt * PULSATING_SHARE] = PULSATING
         aurora_there = label >= OTHER_AURORA
-        bad = ((hidden > 0.5 * hiding) | (veiled > 0.6 * hiding)) & ~aurora_there
+        bad = ((clouded > 0.5 * hiding) | (veiled > 0.6 * hiding)) & ~aurora_there
         bad |= (hidden > 0.7 * hiding) & (pulsating < 0.05 * doubt) & (seen < 0.5)
         bad |= (self.dawn > 12 * hiding) & ~(aurora_there & (self.dawn < 25))
         bad |= drowned & (self.light.mean(1) < 0.3 * self.total.mean(1))

@@ -31,7 +31,7 @@ def clear_dusk(scene, rng, duration, background):
     """The last of twilight, or its first."""
 
 
-@_scene(NO_AURORA, 1)
+@_scene(NO_AURORA, 1.3)
 def clear_passing(scene, rng, duration, background):
     """A clear sky with aircraft, flashing lamps, cars, beams."""
     for _ in range(int(rng.integers(1, 4))):
@@ -126,11 +126,14 @@ def overcast_floodlit(scene, rng, duration, background):
     scene.lights.append(FloodLight(rng))
 
 
-@_scene(BAD_VIEWING, 1)
+@_scene(BAD_VIEWING, 1.6)
 def overcast_glowing(scene, rng, duration, background):
-    """Overcast or fog on which lights from below come and go."""
-    scene.clouds.append(draw_cloud(rng, 1.0, rng.uniform(0.95, 1.0), "stratus"))
-    scene.lights += [CloudGlow(rng) for _ in range(int(rng.integers(1, 5)))]
+    """Cloud or fog on which lights from below come and go."""
+    if chance(rng, 0.5):
+        scene.clouds.append(draw_cloud(rng, 1.0, rng.uniform(0.95, 1.0), "stratus"))
+    else:
+        scene.clouds.append(draw_cloud(rng, rng.uniform(0.75, 1.0), rng.uniform(0.85, 1.0)))
+    scene.lights += [CloudGlow(rng) for _ in range(int(rng.integers(1, 7)))]
 
 
 @_scene(BAD_VIEWING, 0.6)
@@ -149,7 +152,7 @@ def snow_on_dome(scene, rng, duration, background):
         scene.clouds.append(draw_cloud(rng, rng.uniform(0.8, 1.0), rng.uniform(0.9, 1.0), "stratus"))
 
 
-@_scene(BAD_VIEWING, 1)
+@_scene(BAD_VIEWING, 1.3)
 def snowfall(scene, rng, duration, background):
     """Snow falling from cloud, lit from the ground."""
     scene.dome = Dome(rng, "falling", rng.uniform(0.2, 1.0))

@@ -10,7 +10,7 @@ import pulsaurora
 from pulsaurora._core import _cells
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.reduction import ANCHOR_S, Reduced, SkyGrid, reduce_frames, window_features
-from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURES, MODULATION, STRUCTURE
+from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURES, MODULATION, STARS, STRUCTURE
 
 START = np.datetime64("2014-03-10T05:58:00", "us")
 ROW, COL = np.mgrid[:256, :256]
@@ -238,6 +238,64 @@ def test_halves_of_the_sky_that_drift_apart_are_told_by_local_flow():
     assert rows["flow_explained"][25] < 0.2
     assert rows["flow_local_explained"][25] > 0.7
     assert 10 ** rows["flow_local_speed"][25] == pytest.approx(0.8 / 8, rel=0.3)
+
+
+def starry(rng, seconds, sky, stars, flux):
+    """Frames of a sky with still stars of `flux` counts at some pixels."""
+    images = np.array([noisy(rng, sky) for _ in seconds])
+    for row, col in stars:
+        images[:, row, col] += np.uint16(flux)
+    return images
+
+
+def test_faint_stars_follow_their_definitions():
+    rng = np.random.default_rng(3)
+    seconds = np.arange(25) * 3.0 + np.arange(25) ** 2 * 0.2
+    sky = 900.0 + 2.0 * COL + 800 * (np.hypot(ROW - 100, COL - 150) < 40)
+    stars = [(r, c) for r, c in rng.integers(60, 196, (150, 2)) if np.hypot(r - 100, c - 150) > 35]
+    images = starry(rng, seconds, sky, stars, 170)
+    images[:, 120, 120] = 65535
+    reduced = reduce_frames(images, times_of(seconds), GRID)
+    rows = columns(window_features(reduced))
+    for centre in (0, 11, 24):
+        expected = naive_sky.star_row(
+            seconds, images, ELEVATION, reduced.structure[:, 0], reduced.structure[:, 1], centre
+        )
+        assert expected.keys() == {f.name for f in STARS}
+        # Sparks are held to a sixteenth of the noise: a star at the limit may be counted by one alone.
+        for name, value in expected.items():
+            assert rows[name][centre] == pytest.approx(value, abs=0.03), name
+    assert rows["faint_stars"][11] > 1.5
+
+
+def test_faint_stars_are_found_where_one_frame_does_not_show_them():
+    rng = np.random.default_rng(4)
+    seconds = np.arange(41) * 3.0
+    stars = [(r, c) for r in range(80, 180, 10) for c in range(80, 180, 10)]
+    rows = columns(window_features(reduce_frames(
+        starry(rng, seconds, np.full(ELEVATION.shape, 900.0), stars, 110), times_of(seconds), GRID
+    )))  # fmt: skip
+    assert 10 ** rows["stars"][20] - 1 < 50
+    assert 10 ** rows["faint_stars"][20] - 1 == pytest.approx(100, abs=5)
+    none = columns(window_features(reduce_frames(
+        starry(rng, seconds, np.full(ELEVATION.shape, 900.0), [], 0), times_of(seconds), GRID
+    )))  # fmt: skip
+    assert 10 ** none["faint_stars"][20] - 1 < 3
+
+
+def test_faint_stars_lack_where_cloud_is_and_not_where_aurora_is():
+    rng = np.random.default_rng(5)
+    seconds = np.arange(41) * 3.0
+    disc = np.hypot(ROW - 126, COL - 130) < 40
+    sky = 1000 + 500.0 * disc
+    places = rng.integers(50, 206, (300, 2))
+    cloud = starry(rng, seconds, sky, places[~disc[tuple(places.T)]], 130)
+    aurora = starry(rng, seconds, sky, places, 130)
+    hidden, seen = (
+        columns(window_features(reduce_frames(images, times_of(seconds), GRID))) for images in (cloud, aurora)
+    )
+    assert hidden["faint_in_bright"][20] < -0.3 < -0.1 < seen["faint_in_bright"][20]
+    assert hidden["faint_on_relief"][20] < seen["faint_on_relief"][20] - 0.1
 
 
 def cells_of(series, seconds):

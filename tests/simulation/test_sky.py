@@ -158,14 +158,16 @@ def test_diffuse_light_does_not_pulsate(camera):
 class TestJudgement:
     """Each row of what a person would say, worked by hand on a sky of 100 blocks over 41 frames."""
 
-    def ask(self, pulsation=0.0, aurora=0.0, rest=1000.0, opacity=0.0, dawn=0.0, share=1.0, whole=False):
+    def ask(
+        self, pulsation=0.0, aurora=0.0, rest=1000.0, opacity=0.0, dawn=0.0, share=1.0, whole=False, veil=0.0
+    ):
         on = (np.arange(41) // 3 % 2)[:, None].astype(float)
         blocks = (np.arange(100) < 100 * share)[None, :]
         p = (pulsation * on * blocks).astype(np.float32)
         a = np.full((41, 100), aurora, np.float32)
         total = p + a + np.float32(rest)
-        hidden = np.full((41, 100), opacity, np.float32)
-        truth = judge(p, a, total, hidden, 1.68, 380.0, np.full(41, dawn))
+        hidden, veil = (np.full((41, 100), value, np.float32) for value in (opacity, veil))
+        truth = judge(p, a, total, hidden, veil, 1.68, 380.0, np.full(41, dawn))
         return truth if whole else truth.label[20]
 
     def test_nothing_is_no_aurora(self):
@@ -192,12 +194,13 @@ class TestJudgement:
         passing = np.linspace(0, 500, 41, dtype=np.float32)[:, None] * np.ones((1, 100), np.float32)
         still, clear = np.zeros_like(passing), np.zeros(41)
         for light in (passing, passing[::-1].copy()):
-            assert judge(light, still, light + 1000, still, 1.68, 380.0, clear).label[20] != 3
+            assert judge(light, still, light + 1000, still, still, 1.68, 380.0, clear).label[20] != 3
         there_and_gone = np.concatenate([passing[::4], passing[::-4]])
         truth = judge(
             there_and_gone,
             np.zeros_like(there_and_gone),
             there_and_gone + 1000,
+            np.zeros_like(there_and_gone),
             np.zeros_like(there_and_gone),
             1.68,
             380.0,
@@ -215,12 +218,19 @@ class TestJudgement:
     def test_overcast_is_bad_viewing(self):
         assert self.ask(opacity=1.0) == 0
 
+    def test_thin_cloud_is_bad_viewing_only_where_it_is_plainly_seen(self):
+        assert self.ask(opacity=0.3, veil=0.1) == 1
+        assert self.ask(opacity=0.3, veil=0.4) == 0
+        assert self.ask(opacity=0.3, veil=-0.4) == 0
+        assert self.ask(opacity=0.1, veil=0.4) == 1
+        assert self.ask(opacity=0.3, veil=0.4, aurora=1800) == 2
+
     def test_cloud_that_comes_and_goes_before_steady_light_does_not_make_it_pulsate(self):
         passing = (0.6 * (np.arange(41) // 3 % 2))[:, None] * np.ones((1, 100))
         light = np.full((41, 100), 2000, np.float32)
         none = np.zeros_like(light)
         total = ((1000 + light) * (1 - passing)).astype(np.float32)
-        truth = judge(light, none, total, passing.astype(np.float32), 1.68, 380.0, np.zeros(41))
+        truth = judge(light, none, total, passing.astype(np.float32), none, 1.68, 380.0, np.zeros(41))
         assert truth.label[20] == 2
         assert truth.pulsating_fraction[20] == 0
 

@@ -1,0 +1,70 @@
+/* The inner loops of _stars.pyx over 64 x 64 blocks and 32 x 32 cells, written so that compilers vectorise them. */
+#ifndef PULSAURORA_STARS_H
+#define PULSAURORA_STARS_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "_numeric.h"
+
+/* How far each block's peak stands above that of noise, in sixteenths of the noise. */
+static void pulsaurora_sparks(const float *restrict level, const float *restrict peak, float pedestal, float ratio,
+                              float peak_scale, float gain, float read_variance, int8_t *restrict out)
+{
+    for (int k = 0; k < 4096; k++) {
+        float light = level[k] - pedestal;
+        light = light > 0.0f ? light : 0.0f;
+        float noise = ratio * sqrtf(gain * light + read_variance);
+        float excess = peak[k] - peak_scale * noise;
+        float scale = 0.02f * light;
+        scale = noise > scale ? noise : scale;
+        scale = scale > 1e-3f ? scale : 1e-3f;
+        float spark = 16.0f * excess / scale;
+        spark = spark > 100.0f ? 100.0f : spark;
+        spark = spark < -100.0f ? -100.0f : spark;
+        spark = level[k] + peak[k] >= 65000.0f ? 0.0f : spark;
+        out[k] = (int8_t)(spark + (spark >= 0.0f ? 0.5f : -0.5f));
+    }
+}
+
+static void pulsaurora_add_sparks(const int8_t *restrict sparks, int sign, int16_t *restrict total)
+{
+    if (sign > 0)
+        for (int k = 0; k < 4096; k++) total[k] = (int16_t)(total[k] + sparks[k]);
+    else
+        for (int k = 0; k < 4096; k++) total[k] = (int16_t)(total[k] - sparks[k]);
+}
+
+static void pulsaurora_add_levels(const float *restrict cells, const int32_t *restrict place, float pedestal,
+                                  float *restrict total, int n)
+{
+    for (int c = 0; c < n; c++) {
+        float light = cells[place[c]] - pedestal;
+        total[c] += light > 0.0f ? light : 0.0f;
+    }
+}
+
+static void pulsaurora_mean_log(const float *restrict total, float count, float offset, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) out[c] = pulsaurora_log10f(total[c] / count + offset);
+}
+
+/* Sums over the (2 reach + 1)^2 cells about each cell of a 32 x 32 grid, nothing beyond it; reach is 2 at most. */
+static void pulsaurora_box(const float *restrict grid, int reach, float *restrict out)
+{
+    float rows[36 * 32] = {0}, row[36] = {0};
+    for (int i = 0; i < 32; i++) {
+        memcpy(row + 2, grid + 32 * i, 32 * sizeof(float));
+        for (int j = 0; j < 32; j++) {
+            float sum = 0.0f;
+            for (int d = -reach; d <= reach; d++) sum += row[j + 2 + d];
+            rows[32 * (i + 2) + j] = sum;
+        }
+    }
+    memset(out, 0, 1024 * sizeof(float));
+    for (int d = -reach; d <= reach; d++)
+        for (int c = 0; c < 1024; c++) out[c] += rows[32 * (2 + d) + c];
+}
+
+#endif
