@@ -16,87 +16,12 @@ import queue
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 SECONDS = 20
 MOST_BYTES = 768 * 2**20  # of address space above what the child has when it begins
 _MOST_TEXTS = 200_000
-
-# What the child runs: it looks at all that `pulsaurora.archive.hdf5` may ask for, without following links or
-# loading filters, one thing after the other, whatever becomes of each. It ends with whoever started it, and
-# by itself where that one can no longer end it, or when it has come to its limit of memory.
-_LOOKING = """
-import contextlib, json, signal, sys
-import h5py
-from h5py import h5d, h5z
-
-KNOWN = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_LZF}
-
-refused_memory = False
-
-@contextlib.contextmanager
-def trying():
-    global refused_memory
-    try:
-        yield
-    except Exception as error:
-        # One claim beyond the limit is refused at once and leaves no peak.
-        if isinstance(error, MemoryError) or "alloc" in str(error).lower():
-            refused_memory = True
-
-def find(node, name):
-    for part in name.split("/"):
-        link = node.get(part, getlink=True) if isinstance(node, h5py.Group) else None
-        if not isinstance(link, h5py.HardLink):
-            return None
-        node = node[part]
-    return node
-
-def look(node, most):
-    for attribute in node.attrs.keys():
-        with trying():
-            node.attrs[attribute]
-    if not isinstance(node, h5py.Dataset):
-        return
-    plist = node.id.get_create_plist()
-    filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
-    if plist.get_external_count() or plist.get_layout() == h5d.VIRTUAL or not filters <= KNOWN:
-        return
-    if node.chunks:
-        node.id.get_num_chunks()
-    if node.dtype.kind == "O" and len(node.shape) == 1 and len(node) <= most:
-        for i in range(len(node)):
-            with trying():
-                node[i]
-
-def held():
-    with open("/proc/self/status") as file:
-        lines = dict(line.split(":", 1) for line in file)
-    return int(lines["VmSize"].split()[0]) * 1024, int(lines["VmPeak"].split()[0]) * 1024
-
-first = json.loads(sys.argv[1])
-limit = None
-with contextlib.suppress(Exception):
-    import resource
-    limit = held()[0] + first["most_bytes"]
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-for line in sys.stdin:
-    path, names, most, seconds = json.loads(line)
-    if hasattr(signal, "alarm"):
-        signal.alarm(seconds + 5)
-    with trying(), h5py.File(path, "r", locking="best-effort") as file:
-        for name in names:
-            with trying():
-                node = find(file, name)
-                if node is not None:
-                    look(node, most)
-    if hasattr(signal, "alarm"):
-        signal.alarm(0)
-    if refused_memory:
-        break
-    if limit is not None and held()[1] > limit - first["most_bytes"] // 2:
-        break  # half of it: what was refused at the limit came near it
-    print("looked", flush=True)
-"""
+_LOOKING = Path(__file__).with_name("hdf5look.py")
 
 
 def can_be_looked_into(path, names):
@@ -145,7 +70,7 @@ class _Child:
 
     def _start(self):
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _LOOKING, json.dumps({"most_bytes": MOST_BYTES})],
+            [sys.executable, "-I", str(_LOOKING), str(MOST_BYTES)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
