@@ -67,7 +67,7 @@ def update_problems(out, problems, nights, stream0, start, end, sites=None, shar
 def _update(path, problems, looked_at, listed):
     rows = {
         row
-        for row in _read_rows(path)
+        for row in read_rows(path)
         if row[3] not in looked_at and not _is_listed(row, *listed)
     }
     rows |= {(problem.path, problem.reason, str(problem.n_frames_kept), night) for problem, night in problems}
@@ -79,7 +79,8 @@ def _update(path, problems, looked_at, listed):
         writer.writerows(sorted(rows, key=lambda row: (row[3], row[0], row[1], row[2])))
 
 
-def _read_rows(path):
+def read_rows(path):
+    """Read a table of problems: list of (path, reason, n_frames_kept, night), all texts."""
     try:
         with open(path, newline="", encoding="utf-8", errors="replace") as file:
             reader = csv.reader(file)
