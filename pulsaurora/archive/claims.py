@@ -170,7 +170,11 @@ class Claims:
         return [(name, holder, path) for name, path, holder in found if holder is not None]
 
     def tidy(self):
-        """Remove what programs that were killed left here and nobody needs, and the folder if it is empty."""
+        """Remove what programs that were killed left here, and the folder if it is empty."""
+        for name, holder, path in self.held():
+            if not holder.is_alive(path):
+                with self.hold(name):  # succeeded and released: the only way that is safe
+                    pass
         for path in _files(self.folder):
             name, _, succeeded = path.name.partition(".after-")
             if name.startswith(".") or (succeeded and not (self.folder / name).exists()):

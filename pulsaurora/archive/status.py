@@ -42,7 +42,7 @@ def read_status(out, now=None):
     rows = read_manifest(out)
     runs = [_run(run, now) for run in read_runs(out) if run["alive"]]
     if not rows and not runs:
-        raise UsageError(f"{out}: has no {MANIFEST_NAME}; name a folder that `classify` or `events` writes to")
+        raise UsageError(f"{out}: has no {MANIFEST_NAME}; name one that `classify` or `events` writes to")
     # A manifest tells what was; whose file has been removed since is to be done again.
     states = {
         file: TO_DO if row.state == DONE and not (out / file).exists() else row.state

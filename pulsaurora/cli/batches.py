@@ -53,7 +53,8 @@ def tell(result, out, log_path, nothing, seconds):
         counts.update(night.n_labels)
     n_frames = sum(night.n_frames for night in done)
     found = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    rate = f"{n_frames} frames{f' ({found})' if found else ''}, {seconds:.1f} s, {n_frames / max(seconds, 1e-9):.0f} frames/s"
+    rate = f"{n_frames} frames" + (f" ({found})" if found else "")
+    rate += f", {seconds:.1f} s, {n_frames / max(seconds, 1e-9):.0f} frames/s"
     _log.info("%s; %s; %d problems", said, rate if done else "nothing new", result.n_problems, extra=_FILE)
     typer.echo(f"{said}; results under {out}")
     if done:

@@ -15,7 +15,7 @@ def command(
     ] = Path("data/classifications"),
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object, for programs.")] = False,
 ):
-    """Say where a batch stands: what is done, failed, under way and by whom, how fast, and how long it has to go.
+    """Say where a batch stands: what is done, failed, under way and by whom, and how long it has to go.
 
     Reads OUT/manifest.csv and what running batches leave in OUT/.batch, on whatever machine they run.
     """
