@@ -3,10 +3,10 @@
     python tests/judge_kills.py [--kills N] [--seed K] [--model FILE]
 
 For each kind of batch (stream0 by one program and by two at once, day files, PFRR images, events) a small
-archive is made and worked on once undisturbed. Then the command is started, sent SIGKILL at a random moment and
-started again, N times in all (20 unless told otherwise), and at last left alone. Whenever a run comes to its
-end, what lies in the output folder - every file, hidden ones too - must be byte for byte what the undisturbed
-run left, but for the line that tells when a file was made. It takes some minutes.
+archive is made and worked on once undisturbed. Then the command is started, sent SIGKILL at a random moment
+and started again, N times in all (20 unless told otherwise), and at last left alone. Whenever a run comes to
+its end, what lies in the output folder - every file, hidden ones too - must be byte for byte what the
+undisturbed run left, but for the line that tells when a file was made. It takes some minutes.
 """
 
 import argparse
