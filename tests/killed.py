@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 START, END = datetime.date(2014, 3, 1), datetime.date(2014, 3, 4)
 LONGEST_S = 180  # only what hangs reaches it
 
+_started = []
+
 
 def make_archive(root, sites=("gill", "rank"), n_minutes=5):
     """Two nights on each of four dates, of five minutes of 20 frames, one of which is cut in each."""
@@ -36,7 +38,7 @@ def start_batch(out, *arguments, command="classify", cwd=None, **known):
     """Start the command over the whole archive as a program of its own."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     program = [sys.executable, "-m", "pulsaurora", *command.split()]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*program, str(START), str(END), "--out", str(out), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -44,6 +46,17 @@ def start_batch(out, *arguments, command="classify", cwd=None, **known):
         cwd=cwd or Path(out).parent,
         env=environment | known,
     )
+    _started.append(process)
+    return process
+
+
+def end_all():
+    """Kill whatever batches still run, where a test failed."""
+    for process in _started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    _started.clear()
 
 
 def finish(process):

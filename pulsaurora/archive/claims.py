@@ -26,6 +26,7 @@ FOLDER = ".batch"
 BEAT_S = 10.0  # between touches
 STALE_S = 300.0  # 30 touches; NFS may show a time of change that is a minute old
 _POLL_S = 0.02
+_SUFFIX = ".claim"  # so that whoever looks for the files that are claimed does not find claims
 
 _log = logging.getLogger(__name__)
 
@@ -165,8 +166,8 @@ class Claims:
 
     def held(self):
         """Every claim there is: list of (name, Holder, path)."""
-        names = sorted({path.name.partition(".after-")[0] for path in _files(self.folder)})
-        found = [(name, *self._current(name)) for name in names if not name.startswith(".")]
+        names = [path.stem for path in _files(self.folder) if path.suffix == _SUFFIX]
+        found = [(name, *self._current(name)) for name in names]
         return [(name, holder, path) for name, path, holder in found if holder is not None]
 
     def tidy(self):
@@ -177,7 +178,7 @@ class Claims:
                     pass
         for path in _files(self.folder):
             name, _, succeeded = path.name.partition(".after-")
-            if name.startswith(".") or (succeeded and not (self.folder / name).exists()):
+            if name.startswith(".") or (succeeded and not self._first(name).exists()):
                 holder = Holder.read(path)
                 if holder is not None and not holder.is_alive(path):
                     path.unlink(missing_ok=True)
@@ -198,7 +199,7 @@ class Claims:
             while True:
                 path, other = self._current(name)
                 if other is None:
-                    path = self.folder / name
+                    path = self._first(name)
                 elif other.is_alive(path, now):
                     return other
                 else:
@@ -227,7 +228,7 @@ class Claims:
 
     def _current(self, name):
         """Return path and holder of the claim that counts; (None, None) if there is none."""
-        path = self.folder / name
+        path = self._first(name)
         holder = Holder.read(path)
         while holder is not None:
             after = self._after(name, holder)
@@ -236,6 +237,9 @@ class Claims:
                 return path, holder
             path, holder = after, following
         return None, None
+
+    def _first(self, name):
+        return self.folder / f"{name}{_SUFFIX}"
 
     def _after(self, name, holder):
         return self.folder / f"{name}.after-{holder.id}"
@@ -248,7 +252,7 @@ class Claims:
             _log.warning("%s: was taken over by another while this process stood still", name)
             return
         # Whoever was succeeded goes before its successors: without it they mean nothing.
-        chain = [self.folder / name]
+        chain = [self._first(name)]
         while chain[-1] != path:
             before = Holder.read(chain[-1])
             if before is None:

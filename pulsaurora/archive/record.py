@@ -41,7 +41,7 @@ class Record:
         self._told |= {"n_frames": 0, "listed": False}
         self._rows, self._to_do, self._seen, self._kinds = {}, {}, set(), set()
         self._changing = threading.Lock()
-        self._stop = threading.Event()
+        self._stop, self._news = threading.Event(), threading.Event()
         self._threads = []
 
     @contextlib.contextmanager
@@ -68,6 +68,7 @@ class Record:
             ended = True
         finally:
             self._stop.set()
+            self._news.set()
             for thread in self._threads:
                 thread.join()
             self._write(ended)
@@ -103,13 +104,16 @@ class Record:
             return
         with self._changing:
             self._told["listed"] = True
+        self._news.set()
 
     def _write_often(self):
         while True:
             began = time.monotonic()
             self._write()
             # The more programs and nights, the longer it takes; a twentieth of the time may go into it.
-            if self._stop.wait(max(WRITE_S, 20 * (time.monotonic() - began))):
+            self._news.wait(max(WRITE_S, 20 * (time.monotonic() - began)))
+            self._news.clear()
+            if self._stop.is_set():
                 return
 
     def _write(self, ended=False):

@@ -36,8 +36,8 @@ def elsewhere(tmp_path):
 
     def make(name, ago_s=0.0):
         holder = replace(Holder.new(), host="elsewhere", machine="another boot", id=f"id{name}")
-        (folder / name).write_text(json.dumps(asdict(holder)))
-        os.utime(folder / name, (time.time() - ago_s,) * 2)
+        (folder / f"{name}.claim").write_text(json.dumps(asdict(holder)))
+        os.utime(folder / f"{name}.claim", (time.time() - ago_s,) * 2)
         return holder
 
     return make
@@ -169,7 +169,7 @@ def test_what_ended_while_it_was_found_dead_is_not_taken_over(tmp_path, elsewher
     monkeypatch.setattr(module, "_link", slow)
     with late.hold("night") as holder:
         assert holder == third.holder("night")
-        assert left(late.folder) == ["night"]
+        assert left(late.folder) == ["night.claim"]
     held.__exit__(None, None, None)
     assert left(late.folder) == []
 
@@ -206,10 +206,10 @@ def test_without_hard_links_claims_work_as_well(tmp_path, monkeypatch):
 def test_a_claim_that_was_cut_is_dead_when_it_is_old(tmp_path):
     claims = Claims(tmp_path)
     claims.folder.mkdir(parents=True)
-    (claims.folder / "night").touch()
+    (claims.folder / "night.claim").touch()
     with claims.hold("night") as other:
         assert other.host == "an unknown machine"
-    os.utime(claims.folder / "night", (0, 0))
+    os.utime(claims.folder / "night.claim", (0, 0))
     with claims.hold("night") as other:
         assert other is None
     assert left(claims.folder) == []

@@ -11,9 +11,10 @@ from pulsaurora.archive.problem_table import read_rows, update_problems
 from pulsaurora.archive.shard import Shard, parse_shard
 from pulsaurora.problems import Problem, UsageError
 
-SITES = (
-    "atha chbg ekat fsim fsmi fykn gako gbay gill inuv kapu kian kuuj mcgr pgeo pina rank snkq tpas whit".split()
-)
+SITES = [
+    *("atha", "chbg", "ekat", "fsim", "fsmi", "fykn", "gako", "gbay", "gill", "inuv"),
+    *("kapu", "kian", "kuuj", "mcgr", "pgeo", "pina", "rank", "snkq", "tpas", "whit"),
+]
 FIRST = datetime.date(2013, 11, 1)
 WINTER = [(site, FIRST + datetime.timedelta(day)) for site in SITES for day in range(150)]
 
