@@ -9,6 +9,7 @@ end.
 import logging
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -119,8 +120,11 @@ def run_batch(list_days, stream0, out, start, end, sites, engine, watch, model, 
     record = Record(out, about, (start, end, sites, shard))
     with engine, collected(out, stream0, start, end, sites, shard) as batch, record.kept(list_days):
         elsewhere = []
-        for task, results in engine.run(list_days(batch.problems), model, watch, work):
-            _take_in(task, results, batch, record, elsewhere)
+        # Closed here and not when it is collected: a batch that was stopped has nothing under way when its
+        # claims and tables are put in order.
+        with closing(engine.run(list_days(batch.problems), model, watch, work)) as running:
+            for task, results in running:
+                _take_in(task, results, batch, record, elsewhere)
         _wait_for(elsewhere, out, engine, model, work, batch, record)
     batch.nights.sort(key=lambda night: night.name)
     return batch
@@ -147,8 +151,9 @@ def _wait_for(tasks, out, engine, model, work, batch, record):
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK_S)
         tasks, taken = [task for task in tasks if task not in free], []
-        for task, results in engine.run([free], model, None, work):
-            _take_in(task, results, batch, record, taken)
+        with closing(engine.run([free], model, None, work)) as running:
+            for task, results in running:
+                _take_in(task, results, batch, record, taken)
         tasks += taken
 
 

@@ -69,19 +69,30 @@ class DaskEngine:
                         n_workers=self.workers, threads_per_worker=1, dashboard_address=None
                     )
                 )
-            try:
-                client = self._distributed.Client(address, timeout=ANSWER_S, set_as_default=False)
-            except (OSError, ValueError, TypeError) as error:
-                said = " ".join(str(error).split()) or type(error).__name__
-                raise UsageError(
-                    f"--scheduler {self.scheduler}: no answer ({said}); does `dask scheduler` run there?"
-                ) from None
-            self._client = self._stack.enter_context(client)
+            self._client = self._stack.enter_context(self._connect(address))
             self._stack = self._stack.pop_all()
         return self
 
     def __exit__(self, *exception):
         self._stack.close()
+
+    def _connect(self, address):
+        connected, wrong = [], []
+
+        def connect():
+            try:
+                connected.append(self._distributed.Client(address, timeout=ANSWER_S, set_as_default=False))
+            except (OSError, ValueError, TypeError) as error:
+                wrong.append(" ".join(str(error).split()) or type(error).__name__)
+
+        # In a thread, because dask waits for good where something listens that is no scheduler.
+        thread = threading.Thread(target=connect, daemon=True)
+        thread.start()
+        thread.join(2 * ANSWER_S)
+        if connected:
+            return connected[0]
+        said = wrong[0] if wrong else f"nothing within {2 * ANSWER_S:.0f} s"
+        raise UsageError(f"--scheduler {self.scheduler}: no answer ({said}); does `dask scheduler` run there?")
 
     def run(self, days, model, watch, work):
         """Do the tasks of each day; as `ThreadEngine.run`, but in the order in which they are finished."""
@@ -130,7 +141,9 @@ class DaskEngine:
 
     def _stop(self, finished):
         """Have workers give up the nights in their hands, which leaves no trace of them."""
-        with contextlib.suppress(Exception):  # a cluster that is gone need not be told
+        if self._client.status != "running":
+            return
+        with contextlib.suppress(Exception):  # a cluster that is going need not be told
             self._client.run(stop_here, self.run_id, on_error="ignore")
             self._distributed.wait(list(finished.futures), timeout=ANSWER_S)
 
