@@ -6,10 +6,10 @@ or on several: each night is claimed by whoever does it, and what others have un
 end.
 """
 
+import contextlib
 import logging
 import threading
 import time
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -115,14 +115,17 @@ def run_batch(list_days, stream0, out, start, end, sites, engine, watch, model, 
     """
     if not Path(stream0).is_dir():
         raise UsageError(f"{stream0}: is not a folder, expected the root of an archive")
-    check_writable(out)
     about = f"{start} to {end}" + (f", shard {shard}" if shard else "") + f", {engine}"
-    record = Record(out, about, (start, end, sites, shard))
-    with engine, collected(out, stream0, start, end, sites, shard) as batch, record.kept(list_days):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(engine)
+        check_writable(out)
+        batch = stack.enter_context(collected(out, stream0, start, end, sites, shard))
+        record = Record(out, about, (start, end, sites, shard))
+        stack.enter_context(record.kept(list_days))
         elsewhere = []
         # Closed here and not when it is collected: a batch that was stopped has nothing under way when its
         # claims and tables are put in order.
-        with closing(engine.run(list_days(batch.problems), model, watch, work)) as running:
+        with contextlib.closing(engine.run(list_days(batch.problems), model, watch, work)) as running:
             for task, results in running:
                 _take_in(task, results, batch, record, elsewhere)
         _wait_for(elsewhere, out, engine, model, work, batch, record)
@@ -151,7 +154,7 @@ def _wait_for(tasks, out, engine, model, work, batch, record):
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK_S)
         tasks, taken = [task for task in tasks if task not in free], []
-        with closing(engine.run([free], model, None, work)) as running:
+        with contextlib.closing(engine.run([free], model, None, work)) as running:
             for task, results in running:
                 _take_in(task, results, batch, record, taken)
         tasks += taken

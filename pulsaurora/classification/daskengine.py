@@ -9,6 +9,7 @@ import contextlib
 import logging
 import secrets
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from pulsaurora import __version__
@@ -92,7 +93,7 @@ class DaskEngine:
         if connected:
             return connected[0]
         said = wrong[0] if wrong else f"nothing within {2 * ANSWER_S:.0f} s"
-        raise UsageError(f"--scheduler {self.scheduler}: no answer ({said}); does `dask scheduler` run there?")
+        raise UsageError(f"--scheduler {address}: no answer ({said}); does `dask scheduler` run there?")
 
     def run(self, days, model, watch, work):
         """Do the tasks of each day; as `ThreadEngine.run`, but in the order in which they are finished."""
@@ -103,7 +104,7 @@ class DaskEngine:
 
         def collect():
             future = next(finished)
-            task, advance = under_way.pop(future.key)
+            _, task, advance = under_way.pop(future.key)
             results = self._result(future, task)
             if advance:
                 advance(task.n_parts)
@@ -117,7 +118,7 @@ class DaskEngine:
                         do_remotely, task, work, expected, self.run_id,
                         key=f"{task.name}-{secrets.token_hex(8)}", pure=False,
                     )  # fmt: skip
-                    under_way[future.key] = task, advance
+                    under_way[future.key] = future, task, advance
                     finished.add(future)
                     while len(under_way) > AHEAD * max(sum(client.nthreads().values()), 1):
                         yield collect()
@@ -125,7 +126,7 @@ class DaskEngine:
                 yield collect()
         finally:
             if under_way:
-                self._stop(finished)
+                self._stop([future for future, _, _ in under_way.values()])
 
     def _result(self, future, task):
         try:
@@ -139,13 +140,15 @@ class DaskEngine:
             # As of a night that fails here; among them that several workers died of it.
             return [failed(task.name, task.path, error)]
 
-    def _stop(self, finished):
+    def _stop(self, futures):
         """Have workers give up the nights in their hands, which leaves no trace of them."""
         if self._client.status != "running":
             return
         with contextlib.suppress(Exception):  # a cluster that is going need not be told
             self._client.run(stop_here, self.run_id, on_error="ignore")
-            self._distributed.wait(list(finished.futures), timeout=ANSWER_S)
+            until = time.monotonic() + ANSWER_S
+            while not all(future.done() for future in futures) and time.monotonic() < until:
+                time.sleep(0.02)
 
 
 _stopped = {}
