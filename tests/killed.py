@@ -81,14 +81,15 @@ def tree(out):
 
 
 def wait_until(true, process=None, every_s=0.002):
-    """Wait until something holds, while a program runs; fail if it ends first."""
+    """Wait until something holds, while a program runs, and return it; fail if the program ends first."""
     until = time.monotonic() + LONGEST_S
-    while not true():
+    while not (found := true()):
         if process is not None and process.poll() is not None:
             raise AssertionError(f"ended early: {process.communicate()}")
         if time.monotonic() > until:
             raise AssertionError("did not come true")
         time.sleep(every_s)
+    return found
 
 
 def kill_again_and_again(out, n_kills, rng, command, expected, at_once=1):

@@ -5,15 +5,21 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
+import fitswriter
 import killed
 import pytest
 import tinymodel
 
 from pulsaurora.archive.claims import Claims
 from pulsaurora.classification import daskengine
+from pulsaurora.classification.batch import classify_nights
 from pulsaurora.classification.engines import ThreadEngine, choose_engine
+from pulsaurora.classification.event_nights import find_events_of_nights
+from pulsaurora.classification.pfrr import classify_pfrr
 from pulsaurora.cli import log, main
+from pulsaurora.imaging.themispack import pack_themis
 from pulsaurora.problems import PulsauroraError, UsageError
 
 distributed = pytest.importorskip("distributed", reason="dask is not installed")
@@ -98,15 +104,35 @@ def test_a_worker_that_is_killed_costs_nothing_and_results_are_those_of_threads(
     cluster.complete()
     out = tmp_path / "out"
     process = killed.start_batch(out, *arguments, *on(cluster))
-    killed.wait_until(lambda: claims_of_workers(out, cluster), process)
-    pid = claims_of_workers(out, cluster)[0] if claims_of_workers(out, cluster) else cluster.workers[0].pid
-    os.kill(pid, signal.SIGKILL)  # with a night in its hand
+    pid, *_ = killed.wait_until(lambda: claims_of_workers(out, cluster), process)
+    os.kill(pid, signal.SIGKILL)  # with a night in its hand, or the next
     status, said, error = killed.finish(process)
     assert (status, said.split("\n")[0]) == (3, f"nights: 8 done; results under {out}"), error
     assert killed.tree(out) == expected
-    # Both workers had nights, and the client none: none of its own process ever held a claim on one.
     status, said, _ = killed.finish(killed.start_batch(out, *arguments, *on(cluster)))
     assert (status, said) == (3, f"nights: 8 done already; results under {out}\n")
+
+
+def test_day_files_pfrr_images_and_events_are_the_same_too(cluster, batch, tmp_path):
+    cluster.complete()
+    stream0, first = Path(batch[0][1]), killed.START
+    pack_themis(stream0, tmp_path / "days", first, first, ["gill"], raw16=True)
+    for i in range(6):
+        fitswriter.write(tmp_path / "pfrr/2014/20140301", f"0800{10 * i:02d}.743", day="20140301")
+    kinds = {
+        "days": lambda out, **known: classify_nights(
+            tmp_path / "days", out, first, first, dayfiles=True, model=batch[0][3], **known
+        ),
+        "pfrr": lambda out, **known: classify_pfrr(
+            tmp_path / "pfrr", out, first, first, model=batch[0][3], **known
+        ),
+        "events": lambda out, **known: find_events_of_nights(stream0, out, first, first, **known),
+    }
+    for name, run in kinds.items():
+        run(tmp_path / name / "threads")
+        result = run(tmp_path / name / "dask", engine=daskengine.DaskEngine(cluster.address))
+        assert {night.status for night in result.nights} == {"done"}
+        assert killed.tree(tmp_path / name / "threads") == killed.tree(tmp_path / name / "dask")
 
 
 @pytest.mark.parametrize(("how", "status"), [("INT", 130), ("TERM", 143)])
