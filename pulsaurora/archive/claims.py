@@ -180,7 +180,9 @@ class Claims:
             name, _, succeeded = path.name.partition(".after-")
             if name.startswith(".") or (succeeded and not self._first(name).exists()):
                 holder = Holder.read(path)
-                if holder is not None and not holder.is_alive(path):
+                # Cut: by a kill as it was written; if it is being written, its writer begins again.
+                is_cut = holder is not None and name.startswith(".") and not holder.pid
+                if holder is not None and (is_cut or not holder.is_alive(path)):
                     path.unlink(missing_ok=True)
         for folder in (self.folder, self.folder.parent):
             with contextlib.suppress(OSError):
@@ -189,42 +191,41 @@ class Claims:
     def _take(self, name, holder):
         """Make the claim; return None, or who has it."""
         while True:
+            passing = self.folder / f".{holder.id}"
             try:
-                passing = self._write(holder)
-                break
+                with open(passing, "x", encoding="utf-8") as file:
+                    json.dump(asdict(holder), file)
+                return self._take_by(passing, name, holder)
             except FileNotFoundError:
-                self.folder.mkdir(parents=True, exist_ok=True)  # or another has just removed it, empty
-        try:
-            now = os.stat(passing).st_mtime
-            while True:
-                path, other = self._current(name)
-                if other is None:
-                    path = self._first(name)
-                elif other.is_alive(path, now):
-                    return other
-                else:
-                    path = self._after(name, other)
-                self._keep(holder, path)
-                if not _link(passing, path):
-                    self._drop(holder)
-                    time.sleep(_POLL_S)
-                    continue
-                if other is None:
-                    return None
-                if self._current(name)[1] == holder:
-                    _log.info("%s: taken over from %s, which was stopped", name, other)
-                    return None
-                # What we succeeded had ended, with its name free or another's by now.
-                self._drop(holder)
-                path.unlink(missing_ok=True)
-        finally:
-            passing.unlink(missing_ok=True)
+                # Another has just removed the folder, as it was empty, or took the file for a dead one's.
+                self.folder.mkdir(parents=True, exist_ok=True)
+            finally:
+                passing.unlink(missing_ok=True)
 
-    def _write(self, holder):
-        passing = self.folder / f".{holder.id}"
-        with open(passing, "x", encoding="utf-8") as file:
-            json.dump(asdict(holder), file)
-        return passing
+    def _take_by(self, passing, name, holder):
+        """Make the claim of a file that is written."""
+        now = os.stat(passing).st_mtime
+        while True:
+            path, other = self._current(name)
+            if other is None:
+                path = self._first(name)
+            elif other.is_alive(path, now):
+                return other
+            else:
+                path = self._after(name, other)
+            self._keep(holder, path)
+            if not _link(passing, path):
+                self._drop(holder)
+                time.sleep(_POLL_S)
+                continue
+            if other is None:
+                return None
+            if self._current(name)[1] == holder:
+                _log.info("%s: taken over from %s, which was stopped", name, other)
+                return None
+            # What we succeeded had ended, with its name free or another's by now.
+            self._drop(holder)
+            path.unlink(missing_ok=True)
 
     def _current(self, name):
         """Return path and holder of the claim that counts; (None, None) if there is none."""

@@ -1,8 +1,9 @@
 """Nights on a dask.distributed cluster: one task a night, of which only the small NightTask is sent.
 
-A night and not an hour is the task. Of a simulated night, hours done one by one took NN % longer, because the
-minutes beside each are read twice; and a winter has thousands of nights, which share well between any number
-of workers. A worker that dies costs the night in its hand, which the scheduler gives to another.
+A night and not an hour is the task: docs/scale.md has the measurements. Hours take as much work as the night,
+for the minutes beside each are read twice and its frames are not, and labels are steadied over the whole
+night anyway; nothing is gained until there are fewer nights than threads. A worker that dies costs the night
+in its hand, which the scheduler gives to another.
 """
 
 import contextlib
@@ -20,7 +21,6 @@ from pulsaurora.problems import ContractError, PulsauroraError, UsageError
 from pulsaurora.workers import n_cores
 
 ANSWER_S = 15.0  # for the scheduler to answer
-AHEAD = 2  # nights sent for each of the cluster's threads, so that none waits for the next
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class DaskEngine:
             return task, results
 
         try:
-            for tasks in days:
+            for tasks in _ahead(days):
                 advance = share_of_day(watch, sum(task.n_parts for task in tasks))
                 for task in tasks:
                     future = client.submit(
@@ -120,7 +120,8 @@ class DaskEngine:
                     )  # fmt: skip
                     under_way[future.key] = future, task, advance
                     finished.add(future)
-                    while len(under_way) > AHEAD * max(sum(client.nthreads().values()), 1):
+                    # One for each of the cluster's threads: what waits at one worker could have been another's.
+                    while len(under_way) >= max(sum(client.nthreads().values()), 1):
                         yield collect()
             while under_way:
                 yield collect()
@@ -149,6 +150,16 @@ class DaskEngine:
             until = time.monotonic() + ANSWER_S
             while not all(future.done() for future in futures) and time.monotonic() < until:
                 time.sleep(0.02)
+
+
+def _ahead(days):
+    """Yield what `days` does, of which the next is listed meanwhile: on a network disk that takes a while."""
+    days = iter(days)
+    with ThreadPoolExecutor(1, "listing") as lane:
+        following = lane.submit(next, days, None)
+        while (tasks := following.result()) is not None:
+            following = lane.submit(next, days, None)
+            yield tasks
 
 
 _stopped = {}

@@ -215,6 +215,29 @@ def test_a_claim_that_was_cut_is_dead_when_it_is_old(tmp_path):
     assert left(claims.folder) == []
 
 
+def test_a_claim_that_was_killed_as_it_was_written_is_cleared_away(tmp_path, monkeypatch):
+    claims, other = Claims(tmp_path), Claims(tmp_path)
+    claims.folder.mkdir(parents=True)
+    (claims.folder / ".0123456789abcdef").touch()
+    claims.tidy()
+    assert left(tmp_path) == []
+
+    # If its writer lives after all, it begins again.
+    current = Claims._current
+
+    def cleared(self, name):
+        if self is claims:
+            monkeypatch.setattr(Claims, "_current", current)
+            for path in self.folder.iterdir():
+                path.write_text("")
+            other.tidy()
+        return current(self, name)
+
+    monkeypatch.setattr(Claims, "_current", cleared)
+    with claims.hold("night") as holder:
+        assert holder is None and claims.holder("night").pid == os.getpid()
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"), Claims(tmp_path / "file").hold("night"):

@@ -32,7 +32,7 @@ def out(tmp_path):
 
 @pytest.fixture
 def running(out):
-    """A batch of another machine that did 100 frames in 10 s, its claim, and a claim of one that is no more."""
+    """A batch of another machine that did 100 frames in 10 s, its claim, and a claim that is dead."""
     holder = replace(Holder.new(), host="elsewhere", pid=4711, machine="another", since=time.time() - 30)
     told = {"about": "8 threads", "began": time.time() - 10, "beat": time.time(), "listed": True}
     told |= {"n_done": 1, "n_failed": 1, "n_skipped": 0, "n_frames": 100}
