@@ -1,9 +1,8 @@
 """Nights on a dask.distributed cluster: one task a night, of which only the small NightTask is sent.
 
-A night and not an hour is the task: docs/scale.md has the measurements. Hours take as much work as the night,
-for the minutes beside each are read twice and its frames are not, and labels are steadied over the whole
-night anyway; nothing is gained until there are fewer nights than threads. A worker that dies costs the night
-in its hand, which the scheduler gives to another.
+A night and not an hour is the task: hours were measured to take as long (docs/scale.md), so nothing is gained
+by them until there are fewer nights than threads, and labels are steadied over the whole night anyway. A
+worker that dies costs the night in its hand, which the scheduler gives to another.
 """
 
 import contextlib
@@ -120,7 +119,7 @@ class DaskEngine:
                     )  # fmt: skip
                     under_way[future.key] = future, task, advance
                     finished.add(future)
-                    # One for each of the cluster's threads: what waits at one worker could have been another's.
+                    # One for each thread: what waits at one worker could have been another's.
                     while len(under_way) >= max(sum(client.nthreads().values()), 1):
                         yield collect()
             while under_way:
