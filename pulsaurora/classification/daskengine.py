@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from pulsaurora import __version__
 from pulsaurora.archive.outcomes import failed
@@ -58,6 +59,10 @@ class DaskEngine:
 
     def __str__(self):
         return f"dask at {self.scheduler}" if self.scheduler else f"dask, {self.workers} processes"
+
+    def seen_from_there(self, *paths):
+        """Paths as where the work is done they mean the same: absolute; None stays None."""
+        return tuple(None if path is None else Path(path).absolute() for path in paths)
 
     def __enter__(self):
         """Connect; raise a UsageError if the scheduler does not answer."""
@@ -113,6 +118,8 @@ class DaskEngine:
             for tasks in _ahead(days):
                 advance = share_of_day(watch, sum(task.n_parts for task in tasks))
                 for task in tasks:
+                    if not task.out.is_absolute():
+                        raise UsageError(f"{task.out}: name it by its full path: workers run elsewhere")
                     future = client.submit(
                         do_remotely, task, work, expected, self.run_id,
                         key=f"{task.name}-{secrets.token_hex(8)}", pure=False,

@@ -58,6 +58,10 @@ class ThreadEngine:
     def __str__(self):
         return f"{self.workers} threads"
 
+    def seen_from_there(self, *paths):
+        """Paths as where the work is done they mean the same; None stays None."""
+        return paths
+
     def __enter__(self):
         return self
 

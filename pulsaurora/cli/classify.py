@@ -81,6 +81,7 @@ def command(
     from pulsaurora.classification.engines import choose_engine
 
     chosen = choose_engine(engine, scheduler, workers)
+    archive, out, model = chosen.seen_from_there(archive, out, model)
     path = log.start("classify")
     from pulsaurora.classification.batch import classify_nights
     from pulsaurora.classification.pfrr import classify_pfrr

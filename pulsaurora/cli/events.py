@@ -54,6 +54,7 @@ def command(
     from pulsaurora.classification.engines import choose_engine
 
     chosen = choose_engine(engine, scheduler, workers)
+    archive, out = chosen.seen_from_there(archive, out)
     path = log.start("events")
     from pulsaurora.classification.event_nights import find_events_of_nights
 

@@ -109,7 +109,8 @@ def test_a_worker_that_is_killed_costs_nothing_and_results_are_those_of_threads(
     status, said, error = killed.finish(process)
     assert (status, said.split("\n")[0]) == (3, f"nights: 8 done; results under {out}"), error
     assert killed.tree(out) == expected
-    status, said, _ = killed.finish(killed.start_batch(out, *arguments, *on(cluster)))
+    # Workers, which run elsewhere, find a folder that is named as seen from here.
+    status, said, _ = killed.finish(killed.start_batch("out", *arguments, *on(cluster), cwd=tmp_path))
     assert (status, said) == (3, f"nights: 8 done already; results under {out}\n")
 
 
