@@ -11,7 +11,7 @@ from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, SIDES, PfrrNight
 from pulsaurora.problems import Problem, UnreadableFileError
 
 
-def find_dayfile_nights(root, start, end, sites=None):
+def find_dayfile_nights(root, start, end, sites=None, shard=None):
     """List the nights that can be worked on from THEMIS day files with raw frames.
 
     Parameters
@@ -21,6 +21,8 @@ def find_dayfile_nights(root, start, end, sites=None):
     start, end : datetime.date
         Both included.
     sites : iterable of str, optional
+    shard : Shard, optional
+        Only its nights; other day files are not opened.
 
     Returns
     -------
@@ -31,7 +33,9 @@ def find_dayfile_nights(root, start, end, sites=None):
     """
     nights, problems = [], []
     for path, named in _dayfiles(root, start, end, "????"):
-        if named.site is not None and (sites is None or named.site in sites):
+        if named.site is None or not (sites is None or named.site in sites):
+            continue
+        if shard is None or shard.takes(named.site, named.date):
             _take(nights, problems, _nights_of, path, named)
     return nights, problems
 

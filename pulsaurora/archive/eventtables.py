@@ -11,10 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora.archive.files import whole_file
-from pulsaurora.archive.tables import read_parquet_about, read_parquet_table, read_problems, write_parquet
+from pulsaurora.archive.tables import (
+    count_rows,
+    read_parquet_about,
+    read_parquet_table,
+    read_problems,
+    write_parquet,
+)
 from pulsaurora.problems import UnreadableFileError
 
 TABLES = ("patches", "pulses")
+SUFFIXES = (".csv", ".parquet")
 
 
 def events_path(out, site, imager, date, table="patches", suffix=".parquet"):
@@ -96,14 +103,32 @@ def read_events(path):
 
 
 def events_already(path, about):
-    """Return the problems of a night whose events were found from the same inputs, else None."""
-    if not all(
-        _beside(Path(path), name, suffix).is_file() for name in TABLES for suffix in (".csv", ".parquet")
-    ):
+    """Tell what was found in a night whose events were found from the same inputs.
+
+    Returns
+    -------
+    n_frames : int
+    n_found : dict of str to int
+        How many patches and pulses.
+    problems : list of Problem
+
+    None instead of the three if the night is to be done.
+    """
+    if not all(file.is_file() for file in event_files(path)):
         return None
-    if not read_parquet_about(path).items() >= about.items():
+    told = read_parquet_about(path)
+    if not told.items() >= about.items():
         return None
-    return read_problems(path)
+    problems = read_problems(path)
+    n_found = {name: count_rows(_beside(Path(path), name, ".parquet")) for name in TABLES}
+    if problems is None or None in n_found.values():
+        return None
+    return int(told.get("frames", 0)), n_found, problems
+
+
+def event_files(path):
+    """Return the paths of a night's four files, the one that tells of the others last."""
+    return tuple(_beside(Path(path), name, suffix) for name in reversed(TABLES) for suffix in SUFFIXES)
 
 
 def _beside(path, table, suffix):

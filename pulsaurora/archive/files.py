@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and what is left of those that were not."""
 
 import contextlib
 import os
@@ -32,3 +32,19 @@ def whole_file(path):
         os.replace(passing, path)
     finally:
         passing.unlink(missing_ok=True)
+
+
+def clear_leftovers(*paths):
+    """Remove the passing files of some files, left by programs that were killed while they wrote.
+
+    Only for who alone may write them: another's passing file would be removed as well.
+    """
+    for folder in {Path(path).parent for path in paths}:
+        starts = tuple(f".{Path(path).name}." for path in paths if Path(path).parent == folder)
+        try:
+            names = os.listdir(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for name in names:
+            if name.startswith(starts) and name.endswith(".part"):
+                (folder / name).unlink(missing_ok=True)

@@ -135,7 +135,7 @@ def plain_text(path):
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def find_nights(root, start, end, sites=None):
+def find_nights(root, start, end, sites=None, shard=None):
     """List the nights of a stream0 tree.
 
     Parameters
@@ -146,6 +146,8 @@ def find_nights(root, start, end, sites=None):
         UT dates, `YYYY-MM-DD`, both included.
     sites : str or iterable of str, optional
         Sites to look for; all of them by default.
+    shard : Shard, optional
+        Only its nights; the others' folders are not opened.
 
     Returns
     -------
@@ -167,7 +169,7 @@ def find_nights(root, start, end, sites=None):
     if not root.is_dir():
         raise UsageError(f"{plain_text(root)}: is not a folder, expected the root of a stream0 tree")
     sites = _checked_sites(sites)
-    search = _Search(start, end, sites)
+    search = _Search(start, end, sites, shard)
     search.tree(root)
     if not search.found_tree:
         inside = Path(os.path.abspath(root))
@@ -213,8 +215,8 @@ def _tree_around(folder):
 class _Search:
     """Walks a tree to a fixed depth, so that no loop of links holds it."""
 
-    def __init__(self, start, end, sites):
-        self.start, self.end, self.sites = start, end, sites
+    def __init__(self, start, end, sites, shard=None):
+        self.start, self.end, self.sites, self.shard = start, end, sites, shard
         self.inside = None
         self.problems = []
         self.found_tree = False
@@ -259,7 +261,7 @@ class _Search:
                         self._night(date, night.path, match["site"])
 
     def _night(self, date, folder, site):
-        if date is None:
+        if date is None or not (self.shard is None or self.shard.takes(site, date)):
             return
         for entry in self._list(folder):
             if _HOUR_FOLDER.fullmatch(entry.name):

@@ -1,17 +1,28 @@
 """The table of problems beside what a batch makes: what could not be read, why, and what was saved.
 
-One row a problem, ordered by night, path and reason, so that the same archive gives the same table.
+One row a problem, ordered by night, path and reason, so that the same archive gives the same table. Several
+programs may bring it up to date at once: each claims it, reads it, and puts another in its place.
 """
 
 import csv
+import datetime
 import re
 from pathlib import Path
 
-from pulsaurora.archive.files import whole_file
+from pulsaurora.archive.claims import Claims
+from pulsaurora.archive.files import clear_leftovers, whole_file
 from pulsaurora.problems import UsageError
 
 PROBLEMS_NAME = "problems.csv"
 PROBLEMS_HEADER = ("path", "reason", "n_frames_kept", "night")
+
+_SLASH = r"[/\\]"
+# YYYY/MM/DD and YYYY-MM-DD, or the YYYYMMDD of a folder.
+_DATE = re.compile(rf"(\d{{4}})[/\\-](\d\d)[/\\-](\d\d)(?!\d)|{_SLASH}(\d{{4}})(\d\d)(\d\d)(?={_SLASH})")
+# SITE_IMAGER below a date, SITE above one, or SITE at the end of a day file's name.
+_SITE = re.compile(
+    rf"\d\d{_SLASH}([a-z0-9]{{4}})_|{_SLASH}([a-z0-9]{{4}}){_SLASH}\d{{4}}-\d\d-\d\d|\d\d-([a-z]{{4}})\.h5$"
+)
 
 
 def check_writable(out):
@@ -32,7 +43,7 @@ class _Tried(Exception):
     """Ends an attempt to write, leaving nothing behind."""
 
 
-def update_problems(out, problems, nights, stream0, start, end, sites=None):
+def update_problems(out, problems, nights, stream0, start, end, sites=None, shard=None):
     """Bring the table of problems up to date with what a batch found.
 
     Rows of nights outside this batch stay; there is one row a problem, ordered by night, path and reason.
@@ -45,15 +56,21 @@ def update_problems(out, problems, nights, stream0, start, end, sites=None):
         Each with the name of its night, or an empty string for what was found listing the archive.
     nights : list of str
         Names of the nights that were looked at.
-    stream0, start, end, sites
+    stream0, start, end, sites, shard
         What was listed.
     """
-    path = Path(out) / PROBLEMS_NAME
-    looked_at = set(nights)
+    claims = Claims.of(out)
+    with claims.wait(PROBLEMS_NAME):
+        clear_leftovers(Path(out) / PROBLEMS_NAME)
+        _update(Path(out) / PROBLEMS_NAME, problems, set(nights), (stream0, start, end, sites, shard))
+    claims.tidy()
+
+
+def _update(path, problems, looked_at, listed):
     rows = {
         row
-        for row in _read_rows(path)
-        if row[3] not in looked_at and not _is_listed(row, stream0, start, end, sites)
+        for row in read_rows(path)
+        if row[3] not in looked_at and not _is_listed(row, *listed)
     }
     rows |= {(problem.path, problem.reason, str(problem.n_frames_kept), night) for problem, night in problems}
     if not rows and not path.exists():
@@ -65,7 +82,8 @@ def update_problems(out, problems, nights, stream0, start, end, sites=None):
         writer.writerows(sorted(rows, key=lambda row: (row[3], row[0], row[1], row[2])))
 
 
-def _read_rows(path):
+def read_rows(path):
+    """Read a table of problems: list of (path, reason, n_frames_kept, night), all texts."""
     try:
         with open(path, newline="", encoding="utf-8", errors="replace") as file:
             reader = csv.reader(file)
@@ -75,15 +93,29 @@ def _read_rows(path):
         return []
 
 
-def _is_listed(row, stream0, start, end, sites):
+def _is_listed(row, stream0, start, end, sites, shard):
     """Tell whether a problem found by listing lies in what this batch has listed again."""
     path, night = row[0], row[3]
     if night or not path.startswith(str(stream0)):
         return False
     inside = path[len(str(stream0)) :]
-    date = re.search(r"(\d{4})[/\\-](\d\d)[/\\-](\d\d)", inside)
+    date = _date_in(inside)
     if date is None:
         return True
-    if not f"{start:%Y%m%d}" <= "".join(date.groups()) <= f"{end:%Y%m%d}":
+    if not start <= date <= end:
         return False
+    if shard is not None:
+        site = _SITE.search(inside)
+        # What is of no site is listed by every shard, and removed by one.
+        if not shard.takes(next(filter(None, site.groups())) if site else "", date):
+            return False
     return sites is None or any(re.search(rf"[/\\]{site}[_/\\]", inside) for site in sites)
+
+
+def _date_in(path):
+    for parts in _DATE.findall(path):
+        try:
+            return datetime.date(*map(int, filter(None, parts)))
+        except ValueError:
+            continue
+    return None

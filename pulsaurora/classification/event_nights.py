@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pulsaurora import __version__
-from pulsaurora.archive.eventtables import events_already, events_path, write_events
+from pulsaurora.archive.eventtables import event_files, events_already, events_path, write_events
 from pulsaurora.archive.layout import fingerprint
+from pulsaurora.archive.outcomes import NightResult
 from pulsaurora.archive.tables import prepare_to_write
-from pulsaurora.classification.batch import NightResult, NightTask, list_tasks, run_batch
+from pulsaurora.classification.batch import run_batch
+from pulsaurora.classification.engines import ThreadEngine
 from pulsaurora.classification.night import MARGIN_MINUTES, SitePosition, in_chunks
 from pulsaurora.classification.nightskymap import find_night_skymap
+from pulsaurora.classification.tasks import NightTask, list_tasks
 from pulsaurora.imaging.nightreader import open_minutes
 from pulsaurora.imaging.skymap import read_skymap
 from pulsaurora.imaging.timeorder import order_in_time
@@ -48,6 +51,11 @@ class EventTask(NightTask):
     def path(self):
         """The table of patches that is to be there."""
         return events_path(self.out, self.night.site, self.night.imager, self.night.date)
+
+    @property
+    def files(self):
+        """All files that are made."""
+        return event_files(self.path)
 
 
 @dataclass(slots=True)
@@ -145,13 +153,23 @@ def _in_order(sky):
 
 
 def find_events_of_nights(
-    stream0, out, start, end, sites=None, workers=None, overwrite=False, watch=None, dayfiles=False
+    stream0,
+    out,
+    start,
+    end,
+    sites=None,
+    workers=None,
+    overwrite=False,
+    watch=None,
+    dayfiles=False,
+    engine=None,
+    shard=None,
 ):
     """Find the pulsating patches of every night from `start` to `end`.
 
     Parameters
     ----------
-    stream0, out, start, end, sites, workers, overwrite, watch, dayfiles
+    stream0, out, start, end, sites, workers, overwrite, watch, dayfiles, engine, shard
         As for `classify_nights`.
 
     Returns
@@ -166,9 +184,12 @@ def find_events_of_nights(
     threading.Thread(target=prepare_to_write, daemon=True).start()
 
     def list_days(problems):
-        return list_tasks(stream0, out, start, end, sites, None, overwrite, problems, dayfiles, EventTask)
+        return list_tasks(
+            stream0, out, start, end, sites, None, overwrite, problems, dayfiles, EventTask, shard
+        )
 
-    return run_batch(list_days, stream0, out, start, end, sites, workers, watch, None, events_task)
+    engine = engine or ThreadEngine(workers)
+    return run_batch(list_days, stream0, out, start, end, sites, engine, watch, None, events_task, shard)
 
 
 def events_task(task, model, pool, count, stop):
@@ -176,12 +197,12 @@ def events_task(task, model, pool, count, stop):
     night = task.night
     skymap_path = find_night_skymap(night, task.stream0)
     about = {"version": __version__, "method": METHOD, "inputs": fingerprint(night, skymap_path)}
-    if not task.overwrite and (problems := events_already(task.path, about)) is not None:
-        return NightResult(task.name, "skipped", task.path, problems=problems)
+    if not task.overwrite and (already := events_already(task.path, about)) is not None:
+        return NightResult(task.name, "skipped", task.path, *already)
     elevation, ground, problems = _skymap_of(night, skymap_path)
     patches, pulses, n_frames, found = find_night_events(night, pool, elevation, ground, count, stop)
     problems += found
-    write_events(task.path, patches, pulses, about, problems)
+    write_events(task.path, patches, pulses, {**about, "frames": str(n_frames)}, problems)
     n_found = {"patches": len(patches["patch"]), "pulses": len(pulses["patch"])}
     return NightResult(task.name, "done", task.path, n_frames, n_found, problems)
 

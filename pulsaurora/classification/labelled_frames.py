@@ -13,7 +13,8 @@ from pulsaurora.archive.layout import plain_text
 from pulsaurora.archive.problem_table import update_problems
 from pulsaurora.archive.tables import prepare_to_write
 from pulsaurora.classes import CLASSES
-from pulsaurora.classification.batch import list_tasks, run_batch
+from pulsaurora.classification.batch import run_batch
+from pulsaurora.classification.engines import ThreadEngine
 from pulsaurora.classification.frametruth import (
     CONTESTED,
     SHORT_BY,
@@ -23,6 +24,7 @@ from pulsaurora.classification.frametruth import (
     other_codes,
 )
 from pulsaurora.classification.nightfeatures import FeatureTask, keep_features, read_features
+from pulsaurora.classification.tasks import list_tasks
 from pulsaurora.problems import Problem
 
 _log = logging.getLogger(__name__)
@@ -182,8 +184,9 @@ def gather(table, archive, cache, workers=None, dayfiles=False, watch=None):
             yield listed
 
     dates = list(wanted) or [datetime.date(1990, 1, 1)]
+    engine = ThreadEngine(workers)
     batch = run_batch(
-        list_days, archive, cache, dates[0], dates[-1], None, workers, watch, None, keep_features
+        list_days, archive, cache, dates[0], dates[-1], None, engine, watch, None, keep_features
     )
     told = [(problem, "") for problem in batch.problems]
     told += [(problem, result.name) for result in batch.nights for problem in result.problems]

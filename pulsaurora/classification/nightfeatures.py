@@ -12,6 +12,7 @@ import numpy as np
 
 from pulsaurora.archive.files import whole_file
 from pulsaurora.archive.layout import fingerprint
+from pulsaurora.archive.outcomes import NightResult
 from pulsaurora.archive.tables import (
     read_parquet_about,
     read_parquet_columns,
@@ -19,9 +20,9 @@ from pulsaurora.archive.tables import (
     write_parquet,
 )
 from pulsaurora.classes import CLASSES
-from pulsaurora.classification.batch import NightResult, NightTask
 from pulsaurora.classification.night import classify_night
 from pulsaurora.classification.nightskymap import find_night_skymap, night_elevation
+from pulsaurora.classification.tasks import NightTask
 from pulsaurora.pulsation.reduction import WINDOW_S
 from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURE_VERSION
 
@@ -61,6 +62,11 @@ class FeatureTask(NightTask):
     def path(self):
         """The table that is to be there."""
         return Path(self.out) / f"{self.night.date:%Y/%m/%d}" / f"{self.name}_features.parquet"
+
+    @property
+    def files(self):
+        """All files that are made."""
+        return (self.path,)
 
 
 def compute_features(night, stream0, pool, count=None, stop=None):

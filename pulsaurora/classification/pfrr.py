@@ -5,33 +5,29 @@ those of a THEMIS imager; features are computed with the cadence of the filter. 
 been measured: docs/pfrr.md says what is known.
 """
 
-import datetime as dt
-import logging
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from pulsaurora import __version__
 from pulsaurora.archive.daynights import find_pfrr_dayfile_nights
-from pulsaurora.archive.layout import fingerprint_files, plain_text
-from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, WAVELENGTHS, find_pfrr_nights
-from pulsaurora.archive.problem_table import check_writable, update_problems
-from pulsaurora.archive.tables import classification_path, write_classifications
-from pulsaurora.classes import CLASSES
-from pulsaurora.classification.batch import BatchResult, NightResult, classified_already, report
+from pulsaurora.archive.layout import fingerprint_files
+from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, WAVELENGTHS, PfrrNight, find_pfrr_nights
+from pulsaurora.archive.tables import classification_path, parquet_path
+from pulsaurora.classification.batch import classified_already, keep_labels, run_batch
+from pulsaurora.classification.engines import ThreadEngine
 from pulsaurora.classification.model import load_model
 from pulsaurora.classification.night import Rows, finish_night
+from pulsaurora.classification.tasks import dates
 from pulsaurora.imaging.ephemeris import site_position
 from pulsaurora.imaging.pfrr import SITE
 from pulsaurora.imaging.pfrrnight import open_images
 from pulsaurora.imaging.pfrrpack import calibration_folders, night_calibration
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.imaging.timeorder import order_in_time
-from pulsaurora.problems import ContractError, Problem, PulsauroraError
+from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames, window_features
-from pulsaurora.workers import n_cores
 
 SIDE = 256
 # Measured on the three 558 and 630 nm frames at hand, 512 x 512: pedestal 370 to 377 counts in the corners,
@@ -45,8 +41,6 @@ _CENTRE, _RADIUS = (124.0, 121.5), 125.5
 # Frames farther apart than this are not of one run of the filter wheel.
 _LONGEST_CADENCE_S = 60.0
 _USUAL_CADENCE_S = 12.5
-
-_log = logging.getLogger(__name__)
 
 
 def as_themis(images):
@@ -86,6 +80,58 @@ def cadence_of(times):
     return float(np.median(steps)) if steps.size else _USUAL_CADENCE_S
 
 
+@dataclass(frozen=True, slots=True)
+class PfrrTask:
+    """One date and filter to be classified: all that whoever does it must know.
+
+    Attributes
+    ----------
+    night : PfrrNight
+    out : Path
+    calibration : tuple of Path
+        Folders where the elevation of each pixel may lie.
+    model : Path or None
+    overwrite : bool
+    """
+
+    night: PfrrNight
+    out: Path
+    calibration: tuple = ()
+    model: Path | None = None
+    overwrite: bool = False
+
+    @property
+    def imagers(self):
+        """What the night's frames may be of: where names tell no filter, headers may."""
+        if self.night.wavelength == NO_WAVELENGTH:
+            return ("dasc", *(f"dasc{wavelength}" for wavelength in WAVELENGTHS))
+        return (f"dasc{self.night.wavelength}",)
+
+    @property
+    def name(self):
+        return self.named(self.imagers[0])[0]
+
+    @property
+    def path(self):
+        """The classification file that is to be there."""
+        return self.named(self.imagers[0])[1]
+
+    @property
+    def files(self):
+        """All files that may be made."""
+        paths = [self.named(imager)[1] for imager in self.imagers]
+        return (*paths, *map(parquet_path, paths))
+
+    @property
+    def n_parts(self):
+        return 1
+
+    def named(self, imager):
+        """Name of the night of one imager, and path of its classification file."""
+        path = classification_path(self.out, SITE, imager, self.night.date)
+        return f"{self.night.date:%Y%m%d}_{SITE}_{imager}", path
+
+
 def classify_pfrr(
     raw,
     out,
@@ -97,6 +143,8 @@ def classify_pfrr(
     overwrite=False,
     watch=None,
     calibration=None,
+    engine=None,
+    shard=None,
 ):
     """Label every PFRR image of every night from `start` to `end`, each filter by itself.
 
@@ -119,6 +167,10 @@ def classify_pfrr(
     calibration : path-like, optional
         Folder of the elevation of each pixel; beside the images when not given. Without one the frame's
         inner circle is looked at.
+    engine : ThreadEngine or DaskEngine, optional
+        Where the nights are done; in `workers` threads when not given.
+    shard : Shard, optional
+        Only its dates.
 
     Returns
     -------
@@ -131,38 +183,21 @@ def classify_pfrr(
     UsageError
         If a folder is missing or cannot be written.
     """
+    model_path = None if model is None else Path(model)
     model = load_model(model)
     if model.kind != "features":
         raise ContractError(f"PFRR images need a features model; this one is of the kind {model.kind}")
-    check_writable(out)
-    folders = calibration_folders(raw, calibration)
-    listed, results, stop = [], [], threading.Event()
-    try:
-        with ThreadPoolExecutor(workers or n_cores(), "pulsaurora") as pool:
-            try:
-                for number in range((end - start).days + 1):
-                    date = start + dt.timedelta(days=number)
-                    nights, problems = _find(raw, date, wavelengths)
-                    listed += problems
-                    if watch and not nights:
-                        watch(1.0)
-                    for night in nights:
-                        for result in _classify(night, out, folders, model, pool, overwrite, stop):
-                            results.append(result)
-                            report(result)
-                        if watch:
-                            watch(1 / len(nights))
-            finally:
-                stop.set()
-    finally:
-        listed = list(dict.fromkeys(listed))
-        found = [(problem, "") for problem in listed]
-        found += [(problem, result.name) for result in results for problem in result.problems]
-        done = [result.name for result in results if result.status != "failed"]
-        update_problems(out, found, done, raw, start, end)
-    for problem in listed:
-        _log.warning("%s", problem)
-    return BatchResult(results, listed)
+    folders = tuple(calibration_folders(raw, calibration))
+
+    def list_days(problems):
+        for date in dates(start, end):
+            # One site, so that dates alone go round the shards; filters share calibration and damage.
+            found = ([], []) if shard and not shard.takes("", date) else _find(raw, date, wavelengths)
+            problems.extend(found[1])
+            yield [PfrrTask(night, Path(out), folders, model_path, overwrite) for night in found[0]]
+
+    engine = engine or ThreadEngine(workers)
+    return run_batch(list_days, raw, out, start, end, None, engine, watch, model, classify_pfrr_task, shard)
 
 
 def _find(raw, date, wavelengths):
@@ -173,58 +208,37 @@ def _find(raw, date, wavelengths):
     return sorted(nights + packed, key=lambda night: night.wavelength), problems + more
 
 
-def _classify(night, out, folders, model, pool, overwrite, stop):
-    """Results of one night; several where names tell no filter and headers tell more than one."""
-    began = time.perf_counter()
-    # Where names tell no filter, headers may.
-    imagers = [f"dasc{night.wavelength}"]
-    if night.wavelength == NO_WAVELENGTH:
-        imagers = ["dasc", *(f"dasc{wavelength}" for wavelength in WAVELENGTHS)]
-    name, path = _named(night.date, imagers[0], out)
-    try:
-        calibration, used, problems = {}, [night.dayfile], []
-        if night.dayfile is None:
-            calibration, used, problems = night_calibration(folders, night.date)
-        about = {
-            "version": __version__,
-            "model": model.sha256,
-            "trained on": model.learned_from,
-            "inputs": fingerprint_files([*night.files, *used]),
-        }
-        results = []
-        for one, its_path in (_named(night.date, imager, out) for imager in imagers):
-            if not overwrite and (already := classified_already(its_path, about)) is not None:
-                results.append(NightResult(one, "skipped", its_path, problems=already))
-        if results:
-            return results
-        groups, unread = _read(night, calibration.get("elevation"), pool, stop)
-        for imager, rows in sorted(groups.items()) or [(None, [])]:
-            if imager:
-                name, path = _named(night.date, imager, out)
-            labelled = _label(rows, model)
-            told = [*problems, *unread, *labelled.problems]
-            named = {**about, "model name": plain_text(model.path.name)}
-            write_classifications(path, labelled.table, named, told)
-            counts = np.bincount(labelled.table["label"], minlength=len(CLASSES)).tolist()
-            labels = dict(zip(CLASSES, counts, strict=True))
-            results.append(NightResult(name, "done", path, len(labelled), labels, told))
-            problems, unread = [], []
-    except Exception as error:
-        # As in a THEMIS batch: whatever is wrong with one night, the others are to be done.
-        _log.debug("%s failed", name, exc_info=True)
-        known = isinstance(error, (OSError, PulsauroraError))
-        said = str(error) if known else f"{type(error).__name__}: {error}"
-        results = [
-            NightResult(name, "failed", path, problems=[Problem(str(path), f"not made: {said}")], error=said)
-        ]
-    for result in results:
-        result.seconds = (time.perf_counter() - began) / len(results)
+def classify_pfrr_task(task, model, pool, count, stop):
+    """Classify one night unless it is done already; the arguments are those of `run_task`.
+
+    Returns
+    -------
+    list of NightResult
+        Several where names tell no filter and headers tell more than one.
+    """
+    model = load_model(task.model) if model is None else model
+    night = task.night
+    calibration, used, problems = {}, [night.dayfile], []
+    if night.dayfile is None:
+        calibration, used, problems = night_calibration(task.calibration, night.date)
+    about = {
+        "version": __version__,
+        "model": model.sha256,
+        "trained on": model.learned_from,
+        "inputs": fingerprint_files([*night.files, *used]),
+    }
+    if not task.overwrite:
+        already = (classified_already(*task.named(imager), about) for imager in task.imagers)
+        if already := [result for result in already if result is not None]:
+            return already
+    groups, unread = _read(night, calibration.get("elevation"), pool, stop)
+    results = []
+    for imager, rows in sorted(groups.items()) or [(task.imagers[0], [])]:
+        labelled = _label(rows, model)
+        told = [*problems, *unread, *labelled.problems]
+        results.append(keep_labels(*task.named(imager), labelled, about, model, told))
+        problems, unread = [], []
     return results
-
-
-def _named(date, imager, out):
-    """Name of a night and path of its classification file."""
-    return f"{date:%Y%m%d}_{SITE}_{imager}", classification_path(out, SITE, imager, date)
 
 
 def _read(night, elevation, pool, stop):

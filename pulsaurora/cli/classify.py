@@ -1,16 +1,22 @@
 """`pulsaurora classify`: label every frame of the nights asked for."""
 
-from collections import Counter
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.shard import parse_shard
 from pulsaurora.cli import log
+from pulsaurora.cli.batches import begin, resumable, tell
 from pulsaurora.cli.options import (
+    Dayfiles,
     End,
+    Engine,
     Out,
     Overwrite,
+    Scheduler,
+    Shard,
     Sites,
     Start,
     Stream0,
@@ -36,14 +42,7 @@ def command(
         typer.Option("--model", metavar="FILE", help="ONNX model; the embedded one when not given."),
     ] = None,
     overwrite: Overwrite = False,
-    dayfiles: Annotated[
-        Path | None,
-        typer.Option(
-            "--dayfiles",
-            metavar="DIR",
-            help="Folder of day files made by `pack themis --raw16`, to work from in place of --stream0.",
-        ),
-    ] = None,
+    dayfiles: Dayfiles = None,
     pfrr: Annotated[
         Path | None,
         typer.Option(
@@ -54,12 +53,16 @@ def command(
         ),
     ] = None,
     wavelengths: Wavelengths = None,
+    shard: Shard = None,
+    engine: Engine = "threads",
+    scheduler: Scheduler = None,
 ):
     """Label every frame of every night from START to END.
 
     Writes OUT/YYYY/MM/DD/YYYYMMDD_SITE_IMAGER_classifications.txt and a Parquet table of the same stem with
     all probabilities and features. Nights already done with the same files, model and version are left as
-    they are. What could not be read is listed in OUT/problems.csv.
+    they are. What could not be read is listed in OUT/problems.csv, and which nights are done in
+    OUT/manifest.csv. Several runs may share OUT, on one machine or on several: none does what another does.
     """
     first, last = parse_dates(start, end)
     sites = parse_sites(sites)
@@ -74,29 +77,23 @@ def command(
     else:
         archive, what = existing_folder(stream0, "--stream0"), "the root of a stream0 tree"
     filters = parse_filters(wavelengths)
+    part = parse_shard(shard)
+    from pulsaurora.classification.engines import choose_engine
+
+    chosen = choose_engine(engine, scheduler, workers)
+    archive, out, model = chosen.seen_from_there(archive, out, model)
     path = log.start("classify")
-    from pulsaurora.archive.problem_table import PROBLEMS_NAME
     from pulsaurora.classification.batch import classify_nights
+    from pulsaurora.classification.pfrr import classify_pfrr
 
-    with log.progress("classifying", total=(last - first).days + 1) as advance:
+    begin(f"classify {start} to {end}", of=archive, to=out, model=model, shard=part, engine=chosen)
+    began = time.monotonic()
+    with resumable(out), log.progress("classifying", total=(last - first).days + 1) as advance:
+        common = {"model": model, "overwrite": overwrite, "watch": advance, "engine": chosen, "shard": part}
         if pfrr is not None:
-            from pulsaurora.classification.pfrr import classify_pfrr
-
-            result = classify_pfrr(archive, out, first, last, filters, workers, model, overwrite, advance)
+            result = classify_pfrr(archive, out, first, last, filters, **common)
         else:
-            result = classify_nights(
-                archive, out, first, last, sites, workers, model, overwrite, advance, dayfiles is not None
-            )
-    if not result.nights and not result.problems:
-        raise UsageError(f"no frames of {start} to {end} under {archive}; is it {what}?")
-    counts = Counter(night.status for night in result.nights)
-    words = {"done": "done", "skipped": "done already", "failed": "failed"}
-    said = [f"{counts[status]} {word}" for status, word in words.items() if counts[status]]
-    typer.echo(f"nights: {', '.join(said) or 'none'}; results under {out}")
-    if result.n_problems:
-        typer.echo(f"{result.n_problems} problems, listed in {out / PROBLEMS_NAME}", err=True)
-    if path:
-        typer.echo(f"log: {path}", err=True)
-    if result.n_failed:
-        return 1
-    return 3 if result.n_problems else 0
+            days = dayfiles is not None
+            result = classify_nights(archive, out, first, last, sites, dayfiles=days, **common)
+    nothing = f"no frames of {start} to {end} under {archive}; is it {what}?" if part is None else None
+    return tell(result, out, path, nothing, time.monotonic() - began)

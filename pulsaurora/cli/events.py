@@ -1,16 +1,19 @@
 """`pulsaurora events`: find the pulsating patches of the nights asked for."""
 
-from collections import Counter
+import time
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from pulsaurora.archive.shard import parse_shard
 from pulsaurora.cli import log
+from pulsaurora.cli.batches import begin, resumable, tell
 from pulsaurora.cli.options import (
+    Dayfiles,
     End,
+    Engine,
     Out,
     Overwrite,
+    Scheduler,
+    Shard,
     Sites,
     Start,
     Stream0,
@@ -19,7 +22,6 @@ from pulsaurora.cli.options import (
     parse_dates,
     parse_sites,
 )
-from pulsaurora.problems import UsageError
 
 
 def command(
@@ -30,20 +32,17 @@ def command(
     sites: Sites = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
-    dayfiles: Annotated[
-        Path | None,
-        typer.Option(
-            "--dayfiles",
-            metavar="DIR",
-            help="Folder of day files made by `pack themis --raw16`, to work from in place of --stream0.",
-        ),
-    ] = None,
+    dayfiles: Dayfiles = None,
+    shard: Shard = None,
+    engine: Engine = "threads",
+    scheduler: Scheduler = None,
 ):
     """Find the pulsating patches of every night from START to END, and the pulses of each.
 
     Writes OUT/YYYY/MM/DD/YYYYMMDD_SITE_IMAGER_patches and _pulses, each as CSV and as Parquet: on-times,
     off-times, periods, places and kinds; docs/events.md explains the columns. Nights already done with the
-    same files and version are left as they are. What could not be read is listed in OUT/problems.csv.
+    same files and version are left as they are. What could not be read is listed in OUT/problems.csv, and
+    which nights are done in OUT/manifest.csv. Several runs may share OUT: none does what another does.
     """
     first, last = parse_dates(start, end)
     sites = parse_sites(sites)
@@ -51,29 +50,20 @@ def command(
         archive, what = existing_folder(dayfiles, "--dayfiles"), "a folder of day files"
     else:
         archive, what = existing_folder(stream0, "--stream0"), "the root of a stream0 tree"
+    part = parse_shard(shard)
+    from pulsaurora.classification.engines import choose_engine
+
+    chosen = choose_engine(engine, scheduler, workers)
+    archive, out = chosen.seen_from_there(archive, out)
     path = log.start("events")
-    from pulsaurora.archive.problem_table import PROBLEMS_NAME
     from pulsaurora.classification.event_nights import find_events_of_nights
 
-    with log.progress("finding events", total=(last - first).days + 1) as advance:
+    begin(f"events {start} to {end}", of=archive, to=out, shard=part, engine=chosen)
+    began = time.monotonic()
+    with resumable(out), log.progress("finding events", total=(last - first).days + 1) as advance:
         result = find_events_of_nights(
-            archive, out, first, last, sites, workers, overwrite, advance, dayfiles is not None
-        )
-    if not result.nights and not result.problems:
-        raise UsageError(f"no frames of {start} to {end} under {archive}; is it {what}?")
-    counts = Counter(night.status for night in result.nights)
-    words = {"done": "done", "skipped": "done already", "failed": "failed"}
-    said = [f"{counts[status]} {word}" for status, word in words.items() if counts[status]]
-    found = Counter()
-    for night in result.nights:
-        found.update(night.n_labels)
-    typer.echo(f"nights: {', '.join(said) or 'none'}; results under {out}")
-    if counts["done"]:
-        typer.echo(f"found {found['patches']} patches with {found['pulses']} pulses")
-    if result.n_problems:
-        typer.echo(f"{result.n_problems} problems, listed in {out / PROBLEMS_NAME}", err=True)
-    if path:
-        typer.echo(f"log: {path}", err=True)
-    if result.n_failed:
-        return 1
-    return 3 if result.n_problems else 0
+            archive, out, first, last, sites, overwrite=overwrite, watch=advance, engine=chosen, shard=part,
+            dayfiles=dayfiles is not None,
+        )  # fmt: skip
+    nothing = f"no frames of {start} to {end} under {archive}; is it {what}?" if part is None else None
+    return tell(result, out, path, nothing, time.monotonic() - began)

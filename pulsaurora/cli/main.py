@@ -29,6 +29,7 @@ COMMANDS = {
     "pack": "pulsaurora.cli.pack",
     "classify": "pulsaurora.cli.classify",
     "events": "pulsaurora.cli.events",
+    "status": "pulsaurora.cli.status",
     "refine": "pulsaurora.cli.refine",
     "labels": "pulsaurora.cli.labels",
     "evaluate": "pulsaurora.cli.evaluate",
@@ -110,7 +111,9 @@ def _complain(message):
 
 
 def _terminate(signum, frame):
-    # SystemExit unwinds the stack, so that half-written files are removed on the way out.
+    # SystemExit unwinds the stack, so that half-written files are removed on the way out; a batch system that
+    # sends the signal to every process of a group, twice, does not cut that short.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(_TERMINATED)
 
 

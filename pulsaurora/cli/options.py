@@ -33,6 +33,26 @@ Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads; as many as there are cores when not given.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is already done.")]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Only the I-th of N parts of the nights, always the same ones: for N machines that share --out.",
+    ),
+]
+Engine = Annotated[
+    str,
+    typer.Option("--engine", metavar="threads|dask", help="Here, or on a dask cluster."),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        help="Of the dask cluster; without it, --workers processes of this machine.",
+    ),
+]
 Raw = Annotated[
     Path, typer.Option("--raw", envvar="PULSAURORA_PFRR", metavar="DIR", help="Folder of the PFRR images.")
 ]

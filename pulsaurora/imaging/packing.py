@@ -6,9 +6,7 @@ the day. What a day is made of and how its parts are read is told by `themispack
 """
 
 import contextlib
-import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -20,16 +18,14 @@ from pulsaurora.archive.dayfile import read_dayfile
 from pulsaurora.archive.daywriter import DayWriter
 from pulsaurora.archive.files import whole_file
 from pulsaurora.archive.hdf5 import open_hdf5, text_attribute
-from pulsaurora.archive.problem_table import check_writable, update_problems
+from pulsaurora.archive.outcomes import NightResult, attempt, collected
+from pulsaurora.archive.problem_table import check_writable
 from pulsaurora.imaging.packparts import Found
-from pulsaurora.problems import Problem, PulsauroraError, UnreadableFileError
+from pulsaurora.problems import UnreadableFileError
 from pulsaurora.workers import n_cores
 
 # Parts read ahead for each thread; a part of raw frames takes some 3 MB.
 _AHEAD = 2
-
-_log = logging.getLogger(__name__)
-
 
 @dataclass(slots=True)
 class Day:
@@ -71,50 +67,6 @@ class Day:
     problems: list = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class DayResult:
-    """What became of one day file: it is `done`, `skipped`, `failed`, or `empty` when no frame was read."""
-
-    name: str
-    status: str
-    path: Path
-    n_frames: int = 0
-    n_bytes: int = 0
-    problems: list = field(default_factory=list)
-    seconds: float = 0.0
-    error: str = ""
-
-    def __str__(self):
-        said = f"{self.name}: "
-        if self.status == "failed":
-            return f"{said}failed: {self.error}"
-        if self.status == "skipped":
-            said += "done already"
-        elif self.status == "empty":
-            said += "no frames, no day file made"
-        else:
-            rate = self.n_frames / max(self.seconds, 1e-9)
-            said += f"{self.n_frames} frames, {self.n_bytes / 1e6:.1f} MB, {self.seconds:.2f} s"
-            said += f", {rate:.0f} frames/s"
-        return said + (f", {len(self.problems)} problems" if self.problems else "")
-
-
-@dataclass(slots=True)
-class PackResult:
-    """What became of a batch: `days`, and the problems found when listing them."""
-
-    days: list
-    problems: list
-
-    @property
-    def n_problems(self):
-        return len(self.problems) + sum(len(day.problems) for day in self.days)
-
-    @property
-    def n_failed(self):
-        return sum(day.status == "failed" for day in self.days)
-
-
 def pack_days(
     dates, out, root, start, end, sites=None, workers=None, overwrite=False, watch=None, listed=None
 ):
@@ -139,7 +91,7 @@ def pack_days(
 
     Returns
     -------
-    PackResult
+    BatchResult
 
     Raises
     ------
@@ -147,73 +99,40 @@ def pack_days(
         If `out` cannot be written.
     """
     check_writable(out)
-    listed = [] if listed is None else listed
-    results = []
     n_threads = workers or n_cores()
     stop = threading.Event()
-    try:
-        # Written by a thread of its own: h5py calls back into Python where an exception that a signal raises
-        # is lost, and signals come to the thread that waits here.
-        with ThreadPoolExecutor(n_threads, "pulsaurora") as pool, ThreadPoolExecutor(1) as lane:
-            try:
-                for days in dates:
-                    total = sum(len(day.parts) for day in days)
-                    if watch and not total:
-                        watch(1.0)
-                    for day in days:
-                        advance = None if watch is None else lambda n, total=total: watch(n / total)
-                        writing = lane.submit(
-                            _pack_day, day, pool, _AHEAD * n_threads, overwrite, advance, stop
-                        )
-                        while not wait([writing], timeout=0.5).done:  # else Windows would not hear Ctrl-C
-                            continue
-                        results.append(writing.result())
-                        _report(results[-1])
-            finally:
-                stop.set()
-    finally:
-        listed[:] = dict.fromkeys(listed)
-        found = [(problem, "") for problem in listed]
-        found += [(problem, result.name) for result in results for problem in result.problems]
-        names = [result.name for result in results if result.status != "failed"]
-        update_problems(out, found, names, root, start, end, sites)
-    for problem in listed:
-        _log.warning("%s", problem)
-    return PackResult(results, listed)
-
-
-def _report(result):
-    for problem in result.problems if result.status in ("done", "empty") else ():
-        _log.warning("%s", problem)
-    _log.log(logging.ERROR if result.status == "failed" else logging.INFO, "%s", result)
+    # Written by a thread of its own: h5py calls back into Python where an exception that a signal raises
+    # is lost, and signals come to the thread that waits here.
+    with (
+        collected(out, root, start, end, sites, listed=listed) as batch,
+        ThreadPoolExecutor(n_threads, "pulsaurora") as pool,
+        ThreadPoolExecutor(1) as lane,
+    ):
+        try:
+            for days in dates:
+                total = sum(len(day.parts) for day in days)
+                if watch and not total:
+                    watch(1.0)
+                for day in days:
+                    advance = None if watch is None else lambda n, total=total: watch(n / total)
+                    writing = lane.submit(_pack_day, day, pool, _AHEAD * n_threads, overwrite, advance, stop)
+                    while not wait([writing], timeout=0.5).done:  # else Windows would not hear Ctrl-C
+                        continue
+                    for result in writing.result():
+                        batch.add(result)
+        finally:
+            stop.set()
+    return batch
 
 
 def _pack_day(day, pool, n_ahead, overwrite, advance, stop):
     """Make one day file unless it is there; never raises for what is wrong with it."""
-    began = time.perf_counter()
-    n_counted = 0
 
-    def count(n):
-        nonlocal n_counted
-        n_counted += n
-        if advance:
-            advance(n)
-
-    try:
+    def work(count):
         result = None if overwrite else _done(day)
-        if result is None:
-            result = _write(day, pool, n_ahead, count, stop)
-    except Exception as error:
-        # Whatever is wrong with one day, the others are to be done: it is told, and the batch fails
-        # at its end.
-        _log.debug("%s failed", day.name, exc_info=True)
-        known = isinstance(error, (OSError, PulsauroraError))
-        said = str(error) if known else f"{type(error).__name__}: {error}"
-        problem = Problem(str(day.path), f"not made: {said}")
-        result = DayResult(day.name, "failed", day.path, problems=[problem], error=said)
-    count(len(day.parts) - n_counted)
-    result.seconds = time.perf_counter() - began
-    return result
+        return _write(day, pool, n_ahead, count, stop) if result is None else result
+
+    return attempt(day.name, day.path, len(day.parts), advance, work)
 
 
 def _done(day):
@@ -228,7 +147,7 @@ def _done(day):
         with read_dayfile(day.path) as made:
             if day.raw16 and not made.has_raw16:
                 return None
-            return DayResult(day.name, "skipped", day.path, problems=made.noted_problems())
+            return NightResult(day.name, "skipped", day.path, problems=made.noted_problems())
     except UnreadableFileError:
         return None
 
@@ -248,7 +167,7 @@ def _write(day, pool, n_ahead, count, stop):
                 writer = stack.enter_context(_open(passing, part.shape, day))
             writer.append(part.images, part.raw)
         if writer is None:
-            return DayResult(day.name, "empty", day.path, problems=found.sorted_problems())
+            return NightResult(day.name, "empty", day.path, problems=found.sorted_problems())
         order = found.order()
         if order is None:
             found.finish(writer)
@@ -263,8 +182,9 @@ def _write(day, pool, n_ahead, count, stop):
                 sorted_writer.append([image], [raw])
             found.finish(sorted_writer, order)
             writer.close()
-    n_bytes = day.path.stat().st_size
-    return DayResult(day.name, "done", day.path, len(found.times), n_bytes, found.sorted_problems())
+    result = NightResult(day.name, "done", day.path, len(found.times), problems=found.sorted_problems())
+    result.n_bytes = day.path.stat().st_size
+    return result
 
 
 def _open(path, shape, day):

@@ -51,7 +51,7 @@ def pack_pfrr(
 
     Returns
     -------
-    PackResult
+    BatchResult
     """
     listed = []
     folders = calibration_folders(raw, calibration)

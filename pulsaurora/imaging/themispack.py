@@ -54,7 +54,7 @@ def pack_themis(
 
     Returns
     -------
-    PackResult
+    BatchResult
     """
     if not Path(stream0).is_dir():
         raise UsageError(f"{stream0}: is not a folder, expected the root of a stream0 tree")

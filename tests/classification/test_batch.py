@@ -15,7 +15,9 @@ import tinymodel
 from pulsaurora.archive.problem_table import update_problems
 from pulsaurora.archive.tables import parquet_path, read_about, read_classifications
 from pulsaurora.classification import batch
-from pulsaurora.classification.batch import classify_nights, list_tasks, run_task
+from pulsaurora.classification.batch import classify_nights
+from pulsaurora.classification.engines import ThreadEngine, run_task
+from pulsaurora.classification.tasks import list_tasks
 from pulsaurora.problems import ContractError, Problem, UsageError
 
 FIRST, LAST = datetime.date(2014, 3, 9), datetime.date(2014, 3, 11)
@@ -194,10 +196,10 @@ def test_a_task_can_be_sent_elsewhere(stream0, model, tmp_path):
     assert [len(tasks) for tasks in days] == [1, 2, 1]
     task = pickle.loads(pickle.dumps(days[0][0]))
     assert task == days[0][0]
-    result = pickle.loads(pickle.dumps(run_task(task)))
+    (result,) = pickle.loads(pickle.dumps(run_task(task)))
     assert (result.status, result.n_frames, result.path) == ("done", 8, task.path)
     assert task.path.exists()
-    assert run_task(task).status == "skipped"
+    assert [again.status for again in run_task(task)] == ["skipped"]
 
 
 def test_the_first_frame_of_another_imager_is_marked(stream0, model, tmp_path):
@@ -216,14 +218,14 @@ def test_the_first_frame_of_another_imager_is_marked(stream0, model, tmp_path):
 def test_an_interrupted_batch_leaves_whole_files_only_and_goes_on(stream0, model, tmp_path, monkeypatch):
     out = tmp_path / "out"
 
-    whole = batch.run_here
+    whole = ThreadEngine.run
 
     def stopped(*arguments):
         for result in whole(*arguments):
             yield result
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(batch, "run_here", stopped)
+    monkeypatch.setattr(ThreadEngine, "run", stopped)
     with pytest.raises(KeyboardInterrupt):
         classify_nights(stream0, out, FIRST, LAST, model=model)
     monkeypatch.undo()
