@@ -303,7 +303,7 @@ class Tables:
     """The Parquet tables beside classification files."""
 
     def __init__(self, folder):
-        from pulsaurora.archive import tables
+        from pulsaurora.archive import parquettables
 
         self.path = folder / "20140310_gill_themis19_classifications.parquet"
         n = 300
@@ -314,7 +314,7 @@ class Tables:
             "quality": np.array(["", "gap_before"] * (n // 2)),
             "brightness": np.linspace(0, 9, n).astype(np.float32),
         }
-        tables.write_parquet(self.path, table, {"version": "0", "model": "x", "inputs": "y"})
+        parquettables.write_parquet(self.path, table, {"version": "0", "model": "x", "inputs": "y"})
         self.whole = self.path.read_bytes()
         self.footer = int.from_bytes(self.whole[-8:-4], "little") + 8
 
@@ -332,8 +332,8 @@ class Tables:
         return self.path
 
     def read(self, path):
-        from pulsaurora.archive import tables
+        from pulsaurora.archive import parquettables, tables
 
         tables.read_problems(path)
-        tables.read_parquet_columns(path, ("time", "brightness"))
+        parquettables.read_parquet_columns(path, ("time", "brightness"))
         tables.read_classifications(path, [])

@@ -11,13 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora.archive.files import whole_file
-from pulsaurora.archive.tables import (
-    count_rows,
-    read_parquet_about,
-    read_parquet_table,
-    read_problems,
-    write_parquet,
-)
+from pulsaurora.archive.parquettables import count_rows, read_parquet_about, read_parquet_table, write_parquet
+from pulsaurora.archive.tables import read_problems
 from pulsaurora.problems import UnreadableFileError
 
 TABLES = ("patches", "pulses")

@@ -18,16 +18,10 @@ from pulsaurora import __version__
 from pulsaurora.archive.claims import Claims
 from pulsaurora.archive.layout import fingerprint, plain_text
 from pulsaurora.archive.outcomes import NightResult, collected
+from pulsaurora.archive.parquettables import count_labels, prepare_to_write
 from pulsaurora.archive.problem_table import check_writable
 from pulsaurora.archive.record import Record
-from pulsaurora.archive.tables import (
-    count_labels,
-    parquet_path,
-    prepare_to_write,
-    read_about,
-    read_problems,
-    write_classifications,
-)
+from pulsaurora.archive.tables import parquet_path, read_about, read_problems, write_classifications
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.engines import ThreadEngine
 from pulsaurora.classification.model import load_model

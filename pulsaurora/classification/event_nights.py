@@ -15,7 +15,7 @@ from pulsaurora import __version__
 from pulsaurora.archive.eventtables import event_files, events_already, events_path, write_events
 from pulsaurora.archive.layout import fingerprint
 from pulsaurora.archive.outcomes import NightResult
-from pulsaurora.archive.tables import prepare_to_write
+from pulsaurora.archive.parquettables import prepare_to_write
 from pulsaurora.classification.batch import run_batch
 from pulsaurora.classification.engines import ThreadEngine
 from pulsaurora.classification.night import MARGIN_MINUTES, SitePosition, in_chunks

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora.archive.layout import plain_text
+from pulsaurora.archive.parquettables import prepare_to_write
 from pulsaurora.archive.problem_table import update_problems
-from pulsaurora.archive.tables import prepare_to_write
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.batch import run_batch
 from pulsaurora.classification.engines import ThreadEngine

@@ -13,12 +13,8 @@ import numpy as np
 from pulsaurora.archive.files import whole_file
 from pulsaurora.archive.layout import fingerprint
 from pulsaurora.archive.outcomes import NightResult
-from pulsaurora.archive.tables import (
-    read_parquet_about,
-    read_parquet_columns,
-    read_problems,
-    write_parquet,
-)
+from pulsaurora.archive.parquettables import read_parquet_about, read_parquet_columns, write_parquet
+from pulsaurora.archive.tables import read_problems
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.night import classify_night
 from pulsaurora.classification.nightskymap import find_night_skymap, night_elevation

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsaurora.archive import tables
+from pulsaurora.archive import parquettables, tables
 from pulsaurora.archive.files import whole_file
 from pulsaurora.classes import CLASSES
 from pulsaurora.problems import Problem, UnreadableFileError
@@ -210,9 +210,9 @@ def test_parquet_tables_that_are_none_of_ours_are_refused_in_one_line(tmp_path, 
     path.write_bytes(data[: len(data) // 2])
     refused("not a Parquet table of classifications")
     # As few bytes as you like can claim as many rows as you like.
-    monkeypatch.setattr(tables, "MAX_ROWS", 5000)
-    monkeypatch.setattr(tables, "MAX_INFLATED_BYTES", 10**6)
-    n = tables.MAX_ROWS + 1
+    monkeypatch.setattr(parquettables, "MAX_ROWS", 5000)
+    monkeypatch.setattr(parquettables, "MAX_INFLATED_BYTES", 10**6)
+    n = parquettables.MAX_ROWS + 1
     repeated = {
         "time": [datetime.datetime(2014, 3, 10)] * n,
         "label": ["no_aurora"] * n,
@@ -221,8 +221,8 @@ def test_parquet_tables_that_are_none_of_ours_are_refused_in_one_line(tmp_path, 
     write(**repeated)
     assert path.stat().st_size < 10_000
     refused("claims 5,001 rows; a table of a night has at most 5,000")
-    assert tables.read_parquet_columns(path, ("confidence",)) is None
-    write(quality=["x" * (tables.MAX_INFLATED_BYTES + 1)])
+    assert parquettables.read_parquet_columns(path, ("confidence",)) is None
+    write(quality=["x" * (parquettables.MAX_INFLATED_BYTES + 1)])
     refused("bytes when inflated")
 
 
@@ -259,7 +259,7 @@ def test_a_pickle_in_a_parquet_table_is_never_run(tmp_path):
     stored = base64.b64decode(pyarrow.parquet.read_metadata(path).metadata[b"ARROW:schema"])
     assert pickled in stored and b"py_extension_type" in stored
     assert len(tables.read_classifications(path)) == 1
-    assert tables.read_parquet_columns(path, ("confidence",))[0].tolist() == [0.5]
+    assert parquettables.read_parquet_columns(path, ("confidence",))[0].tolist() == [0.5]
     assert not harmed.exists()
     pickle.loads(pickled)
     assert harmed.exists()
