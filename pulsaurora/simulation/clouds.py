@@ -140,8 +140,9 @@ class Dome:
             self.blur, self.hide = log_uniform(rng, 1, 8), hide
         # Flakes lit from the ground, elsewhere in each frame: out of focus, drawn out by their fall.
         falls = kind == "falling" or (kind == "snow" and chance(rng, 0.5))
-        self.flakes = log_uniform(rng, 8, 1200) if falls else 0.0
-        self.flake = log_uniform(rng, 0.6, 2.5), log_uniform(rng, 0.3, 25), log_uniform(rng, 0.2, 8)
+        self.flake = log_uniform(rng, 0.6, 9), log_uniform(rng, 0.3, 30), log_uniform(rng, 0.1, 8)
+        # Near the dome they are large and few.
+        self.flakes = log_uniform(rng, 8, 1200) / max(self.flake[0] / 1.5, 1) ** 1.5 if falls else 0.0
         self.fall = rng.uniform(0, np.pi)
         self.gust = Wander(rng, 1, rng.uniform(0, 0.7), 5, 120, 0.05)
         self.hide = self.hide.astype(np.float32)
