@@ -374,11 +374,20 @@ def main(arguments=None):
     content, card, judged = train_refinement(
         nights, given.evidence, about, progress=progress, by_site=not given.truth
     )
-    write_model(given.out, content, card)
+    before, left_out = _figures(nights), _figures(judged)
+    print(SimpleNamespace(before=before, dates_left_out=left_out))
     if given.report:
         said = {"labels": about, "classification files": "as refined by models that know nothing of the date"}
         write_assessment(assess(judged), given.report, said, problems)
-    print(SimpleNamespace(before=_figures(nights), dates_left_out=_figures(judged)))
+    if left_out["accuracy"] <= before["accuracy"]:
+        refined, plain = left_out["accuracy"], before["accuracy"]
+        print(
+            f"{given.out}: not written: with dates left out, refined labels are right for {refined:.2f} of "
+            f"the frames and the labels themselves for {plain:.2f}",
+            file=sys.stderr,
+        )
+        return 1
+    write_model(given.out, content, card)
     return 0
 
 

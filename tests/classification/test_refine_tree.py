@@ -199,14 +199,14 @@ def test_training_learns_from_other_dates_and_onnx_says_the_same(tmp_path, monke
         train_refinement(nights[:3])
 
 
-def simulated_night(root, folder, day, model="ab" * 32):
+def simulated_night(root, folder, day, model="ab" * 32, missed=0.7):
     """A night of `simulate` and `classify`, but for the images: patches that are taken for bad viewing."""
     rng = np.random.default_rng(day)
     n = 1200
     start = np.datetime64(f"2020-02-{day:02}T05:00:00.063119", "us")
     times = start + np.arange(n) * np.timedelta64(15, "s")
     truth = (np.arange(n) * 4 // n).astype(np.int8)
-    said = np.where((truth == 3) & (rng.random(n) < 0.7), 0, truth).astype(np.int8)
+    said = np.where((truth == 3) & (rng.random(n) < missed), 0, truth).astype(np.int8)
     raw = np.full((n, 4), 0.1, np.float32)
     raw[np.arange(n), said] = 0.7
     table = {"time": times, "label": said, "confidence": np.full(n, 0.7, np.float32)}
@@ -264,6 +264,22 @@ def test_a_refinement_for_a_model_of_ours_comes_from_simulated_nights(tmp_path, 
     simulated_night(tmp_path / "in", tmp_path / "truth", 12, model="cd" * 32)
     with pytest.raises(UsageError, match="of 2 models"):
         refine_training.main(arguments)
+
+
+def test_a_refinement_that_makes_labels_worse_is_not_written(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("onnx")
+    from pulsaurora.classification import refine_training
+
+    for name, values in (("PENALTIES", (0.02,)), ("SITE_WEIGHTS", (1.0,)), ("SHARED_S", (300.0,))):
+        monkeypatch.setattr(refine_training, name, values)
+    for day in (3, 5, 8, 9):
+        simulated_night(tmp_path / "in", tmp_path / "truth", day, missed=0.0)
+    arguments = ["--truth", str(tmp_path / "truth"), "--classifications", str(tmp_path / "in")]
+    arguments += ["--evidence", "probabilities", "--out", str(tmp_path / "refine_features.onnx")]
+    assert refine_training.main(arguments) == 1
+    assert "and the labels themselves for 1.00" in capsys.readouterr().err
+    assert not list(tmp_path.glob("refine_features*"))
 
 
 def learner_input(night):
