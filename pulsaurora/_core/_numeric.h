@@ -6,6 +6,16 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Compiled twice, for every x86-64 processor and for those with AVX2, and chosen when the module is loaded. The
+ * bits are the same: no multiplication is joined with an addition, and every sum keeps its order. Only glibc's
+ * loader can choose, and the sanitizers' cannot. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) \
+    && !defined(__SANITIZE_ADDRESS__)
+#define PULSAURORA_WIDE __attribute__((unused, target_clones("avx2", "default")))
+#else
+#define PULSAURORA_WIDE
+#endif
+
 /* log10 of a positive, finite, normal float to about 2e-7: libm's logf does not vectorise without
  * fast-math. The mantissa is folded into [sqrt(1/2), sqrt(2)), then log(m) = 2 atanh((m-1)/(m+1)). */
 static inline float pulsaurora_log10f(float x)

@@ -9,7 +9,7 @@
 #include "_numeric.h"
 
 /* How far each block's peak stands above that of noise, in sixteenths of the noise. */
-static void pulsaurora_sparks(const float *restrict level, const float *restrict peak, float pedestal, float ratio,
+static PULSAURORA_WIDE void pulsaurora_sparks(const float *restrict level, const float *restrict peak, float pedestal, float ratio,
                               float peak_scale, float gain, float read_variance, int8_t *restrict out)
 {
     for (int k = 0; k < 4096; k++) {
@@ -28,7 +28,7 @@ static void pulsaurora_sparks(const float *restrict level, const float *restrict
     }
 }
 
-static void pulsaurora_add_sparks(const int8_t *restrict sparks, int sign, int16_t *restrict total)
+static PULSAURORA_WIDE void pulsaurora_add_sparks(const int8_t *restrict sparks, int sign, int16_t *restrict total)
 {
     if (sign > 0)
         for (int k = 0; k < 4096; k++) total[k] = (int16_t)(total[k] + sparks[k]);
@@ -36,7 +36,7 @@ static void pulsaurora_add_sparks(const int8_t *restrict sparks, int sign, int16
         for (int k = 0; k < 4096; k++) total[k] = (int16_t)(total[k] - sparks[k]);
 }
 
-static void pulsaurora_add_levels(const float *restrict cells, const int32_t *restrict place, float pedestal,
+static PULSAURORA_WIDE void pulsaurora_add_levels(const float *restrict cells, const int32_t *restrict place, float pedestal,
                                   float *restrict total, int n)
 {
     for (int c = 0; c < n; c++) {
@@ -45,13 +45,13 @@ static void pulsaurora_add_levels(const float *restrict cells, const int32_t *re
     }
 }
 
-static void pulsaurora_mean_log(const float *restrict total, float count, float offset, float *restrict out, int n)
+static PULSAURORA_WIDE void pulsaurora_mean_log(const float *restrict total, float count, float offset, float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) out[c] = pulsaurora_log10f(total[c] / count + offset);
 }
 
 /* Sums over the (2 reach + 1)^2 cells about each cell of a 32 x 32 grid, nothing beyond it; reach is 2 at most. */
-static void pulsaurora_box(const float *restrict grid, int reach, float *restrict out)
+static PULSAURORA_WIDE void pulsaurora_box(const float *restrict grid, int reach, float *restrict out)
 {
     float rows[36 * 32] = {0}, row[36] = {0};
     for (int i = 0; i < 32; i++) {

@@ -7,7 +7,7 @@
 
 #include "_numeric.h"
 
-static void pulsaurora_fill_log(const float *restrict level, float pedestal, float offset, float *restrict out, int n)
+static PULSAURORA_WIDE void pulsaurora_fill_log(const float *restrict level, float pedestal, float offset, float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) {
         float v = level[c] - pedestal;
@@ -17,7 +17,7 @@ static void pulsaurora_fill_log(const float *restrict level, float pedestal, flo
 }
 
 /* Products of the gradient, where edge is 1; 0 where it is 0. edge is 0 in the outermost cells. */
-static void pulsaurora_gradient(const float *restrict field, const float *restrict edge, float *restrict gxx,
+static PULSAURORA_WIDE void pulsaurora_gradient(const float *restrict field, const float *restrict edge, float *restrict gxx,
                                 float *restrict gyy, float *restrict gxy)
 {
     memset(gxx, 0, 1024 * sizeof(float));
@@ -33,7 +33,7 @@ static void pulsaurora_gradient(const float *restrict field, const float *restri
 }
 
 /* Replace each value by the sum over the 5 x 5 cells round it, cut at the edges. scratch holds 36 * 32 floats. */
-static void pulsaurora_box_sum(float *restrict grid, float *restrict scratch)
+static PULSAURORA_WIDE void pulsaurora_box_sum(float *restrict grid, float *restrict scratch)
 {
     float row[36] = {0};
     memset(scratch, 0, 64 * sizeof(float));
@@ -48,7 +48,7 @@ static void pulsaurora_box_sum(float *restrict grid, float *restrict scratch)
 }
 
 /* Sums over the cells inside of the tensors' trace and of the difference of their eigenvalues. */
-static void pulsaurora_anisotropy(const float *restrict gxx, const float *restrict gyy, const float *restrict gxy,
+static PULSAURORA_WIDE void pulsaurora_anisotropy(const float *restrict gxx, const float *restrict gyy, const float *restrict gxy,
                                   const float *restrict inside, float *restrict trace, float *restrict difference)
 {
     float traces[8] = {0}, differences[8] = {0};
