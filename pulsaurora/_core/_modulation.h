@@ -108,6 +108,34 @@ static PULSAURORA_WIDE void pulsaurora_cross_each(const float *restrict ur, cons
     }
 }
 
+/* Sum of each of n_rows rows of n values, in double and from the first to the last. Eight rows go side by side, so
+ * that no addition waits for another's end. */
+static PULSAURORA_WIDE void pulsaurora_row_sums(const float *restrict rows, int n_rows, int n, double *restrict sums)
+{
+    int k = 0;
+    for (; k + 8 <= n_rows; k += 8) {
+        const float *restrict row = rows + (size_t)k * n;
+        double a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
+        for (int i = 0; i < n; i++) {
+            a += row[i];
+            b += row[i + n];
+            c += row[i + 2 * n];
+            d += row[i + 3 * n];
+            e += row[i + 4 * n];
+            f += row[i + 5 * n];
+            g += row[i + 6 * n];
+            h += row[i + 7 * n];
+        }
+        double *restrict out = sums + k;
+        out[0] = a, out[1] = b, out[2] = c, out[3] = d, out[4] = e, out[5] = f, out[6] = g, out[7] = h;
+    }
+    for (; k < n_rows; k++) {
+        double a = 0;
+        for (int i = 0; i < n; i++) a += rows[(size_t)k * n + i];
+        sums[k] = a;
+    }
+}
+
 /* Moments of one frame's deviation from the line, added up cell by cell; above holds the last sign. */
 static PULSAURORA_WIDE void pulsaurora_moments(const float *restrict frame, const float *restrict reference,
                                const float *restrict a, const float *restrict b, float tau, float first,

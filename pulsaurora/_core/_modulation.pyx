@@ -15,6 +15,7 @@ from libc.string cimport memset, memcpy
 cdef extern from "_numeric.h" nogil:
     float pulsaurora_log10f(float x)
     float pulsaurora_select(float *values, int n, int k)
+    float pulsaurora_select_above(float *values, int n, int last, int k)
     float pulsaurora_weighted_sum(const float *values, const float *weight, int n)
     double pulsaurora_correlation(const float *x, const float *y, int n)
 
@@ -52,6 +53,7 @@ cdef extern from "_modulation.h" nogil:
                           const float *gv, float *re, float *im, int n)
     void pulsaurora_cross_each(const float *ur, const float *ui, const float *vr, const float *vi, const float *gu,
                                const float *gv, float *re, float *im, int n)
+    void pulsaurora_row_sums(const float *rows, int n_rows, int n, double *sums)
     void pulsaurora_moments(const float *frame, const float *reference, const float *a, const float *b, float tau,
                             float first, float *above, float *m2, float *m3, float *m4, float *up,
                             float *crossings, int n)
@@ -411,6 +413,8 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
         double[3] top3
         double[4] bands
         double[64] spectrum
+        double[64] sums_re
+        double[64] sums_im
         double flatness, arithmetic, log_k, log_k2, prominence, period, x, mean_level = 0, sky, trend
         int n_regions = flow_regions(n_rows, n_cols)
         double ar, ai, br, bi
@@ -518,11 +522,11 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
     out[FRAC_PULSATING] = <float>n_pulsating / n_mask
     out[FRAC_STRONG] = <float>n_strong / n_mask
     out[EXCESS_P50] = log10(0.1 + pulsaurora_select(values, q, q // 2))
-    out[EXCESS_P90] = log10(0.1 + pulsaurora_select(values, q, (90 * q) // 100))
-    out[EXCESS_P98] = log10(0.1 + pulsaurora_select(values, q, (98 * q) // 100))
+    out[EXCESS_P90] = log10(0.1 + pulsaurora_select_above(values, q, q // 2, (90 * q) // 100))
+    out[EXCESS_P98] = log10(0.1 + pulsaurora_select_above(values, q, (90 * q) // 100, (98 * q) // 100))
     out[AMPLITUDE_P50] = log10(1e-3 + pulsaurora_select(others, q, q // 2))
-    out[AMPLITUDE_P90] = log10(1e-3 + pulsaurora_select(others, q, (90 * q) // 100))
-    out[AMPLITUDE_P98] = log10(1e-3 + pulsaurora_select(others, q, (98 * q) // 100))
+    out[AMPLITUDE_P90] = log10(1e-3 + pulsaurora_select_above(others, q, q // 2, (90 * q) // 100))
+    out[AMPLITUDE_P98] = log10(1e-3 + pulsaurora_select_above(others, q, (90 * q) // 100, (98 * q) // 100))
     out[SLOW_AMPLITUDE_P90] = log10(1e-3 + pulsaurora_select(m2, q, (90 * q) // 100))
     out[TREND_P90] = log10(1e-3 + pulsaurora_select(m3, q, (90 * q) // 100))
     out[TREND] = trend / n_mask * 60 / (mean_level + offset)
@@ -531,12 +535,10 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
 
     # How the sky as a whole goes up and down, relative to its mean brightness.
     sky = 0
-    for k in range(first_fast, n_frequencies + 1):
-        ar = ai = 0
-        for c in range(m):
-            ar += xr[k * m + c]
-            ai += xi[k * m + c]
-        sky += ar * ar + ai * ai
+    pulsaurora_row_sums(xr + first_fast * m, n_fast, m, sums_re)
+    pulsaurora_row_sums(xi + first_fast * m, n_fast, m, sums_im)
+    for k in range(n_fast):
+        sky += sums_re[k] * sums_re[k] + sums_im[k] * sums_im[k]
     out[SKY_AMPLITUDE] = log10(1e-3 + sqrt(sky * scale) / n_mask / (mean_level + offset))
 
     memset(&motion[0], 0, (6 * n_regions + 1) * sizeof(float))

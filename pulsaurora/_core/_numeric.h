@@ -57,6 +57,12 @@ static inline float pulsaurora_select(float *values, int n, int k)
     return values[k];
 }
 
+/* The k-th smallest of values of which the last-th, last <= k, was selected before: nothing after it is smaller. */
+static inline float pulsaurora_select_above(float *values, int n, int last, int k)
+{
+    return pulsaurora_select(values + last, n - last, k - last);
+}
+
 /* Sum of values times weights, in 32 partial sums: a plain inner loop, which compilers vectorise. */
 static inline float pulsaurora_weighted_sum(const float *restrict values, const float *restrict weight, int n)
 {

@@ -35,13 +35,16 @@ static PULSAURORA_WIDE void pulsaurora_gradient(const float *restrict field, con
 /* Replace each value by the sum over the 5 x 5 cells round it, cut at the edges. scratch holds 36 * 32 floats. */
 static PULSAURORA_WIDE void pulsaurora_box_sum(float *restrict grid, float *restrict scratch)
 {
-    float row[36] = {0};
+    float *restrict rows = scratch + 64;
     memset(scratch, 0, 64 * sizeof(float));
     memset(scratch + 34 * 32, 0, 64 * sizeof(float));
-    for (int i = 0; i < 32; i++) {
-        memcpy(row + 2, grid + 32 * i, 32 * sizeof(float));
-        for (int j = 0; j < 32; j++)
-            scratch[32 * (i + 2) + j] = row[j] + row[j + 1] + row[j + 2] + row[j + 3] + row[j + 4];
+    /* As if the rows were one, then again where that took in another row's cells. */
+    for (int c = 2; c < 1022; c++) rows[c] = grid[c - 2] + grid[c - 1] + grid[c] + grid[c + 1] + grid[c + 2];
+    for (int c = 0; c < 1024; c += 32) {
+        rows[c] = grid[c] + grid[c + 1] + grid[c + 2];
+        rows[c + 1] = grid[c] + grid[c + 1] + grid[c + 2] + grid[c + 3];
+        rows[c + 30] = grid[c + 28] + grid[c + 29] + grid[c + 30] + grid[c + 31];
+        rows[c + 31] = grid[c + 29] + grid[c + 30] + grid[c + 31];
     }
     for (int c = 0; c < 1024; c++)
         grid[c] = scratch[c] + scratch[c + 32] + scratch[c + 64] + scratch[c + 96] + scratch[c + 128];
