@@ -71,7 +71,7 @@ def read_frames(paths, workers=None):
     return _in_time_order(parts, [plain_text(path) for path in paths], stack)
 
 
-def read_minute(path, metadata=True):
+def read_minute(path, metadata=True, room=None):
     """Read one minute file, or the same minute from several.
 
     Parameters
@@ -81,6 +81,8 @@ def read_minute(path, metadata=True):
         read; the others only if something is wrong with it, for the frames it lacks.
     metadata : bool
         Whether to make the header dictionaries (about 0.1 ms a minute).
+    room : ndarray of uint16, shape (any, 256, 256), optional
+        Where the images go if they fit there, in place of an array of their own.
 
     Returns
     -------
@@ -98,7 +100,7 @@ def read_minute(path, metadata=True):
     parts, names = [], []
     for alternatives in same_frames.values():
         for one in alternatives:
-            parts.append(_read_file(one, metadata=metadata))
+            parts.append(_read_file(one, None if parts else room, metadata))
             names.append(plain_text(one))
             if not parts[-1].problems:
                 break
