@@ -3,6 +3,7 @@
 #define PULSAURORA_STRUCTURE_H
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "_numeric.h"
@@ -13,6 +14,37 @@ static PULSAURORA_WIDE void pulsaurora_fill_log(const float *restrict level, flo
         float v = level[c] - pedestal;
         v = v > 0.0f ? v : 0.0f;
         out[c] = pulsaurora_log10f(v + offset);
+    }
+}
+
+/* Peaks of some blocks over those that the photon law lets expect; `place` says where the blocks lie. */
+static PULSAURORA_WIDE void pulsaurora_noise_ratios(const float *restrict level, const float *restrict peak,
+                                                    const int32_t *restrict place, double pedestal, float peak_scale,
+                                                    float gain, float read_variance, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) {
+        double v = level[place[c]] - pedestal;
+        v = v > 0.0 ? v : 0.0;
+        out[c] = peak[place[c]] / (peak_scale * sqrtf((float)(gain * v + read_variance)));
+    }
+}
+
+/* What noise adds to the variance of each block's logarithm, and which blocks are to be looked at one by one: those
+ * that are saturated, or whose peak stands three times as high over the mean as noise makes it. */
+static PULSAURORA_WIDE void pulsaurora_block_noise(const float *restrict level, const float *restrict peak,
+                                                   const int32_t *restrict place, double pedestal, double ratio,
+                                                   float peak_scale, int n_pixels, float gain, float read_variance,
+                                                   float offset, float saturation, double *restrict noise,
+                                                   uint8_t *restrict unusual, int n)
+{
+    for (int c = 0; c < n; c++) {
+        float mean = level[place[c]];
+        double v = mean - pedestal;
+        v = v < 0.0 ? 0.0 : v;
+        double sigma = ratio * sqrtf((float)(gain * v + read_variance));
+        double relative = 0.4342944819 * sigma / (v + offset);
+        noise[c] = relative * relative / (n_pixels - 1);
+        unusual[c] = (mean > saturation) | (peak[place[c]] > 3 * peak_scale * sigma);
     }
 }
 
