@@ -14,8 +14,7 @@ from libc.string cimport memset, memcpy
 
 cdef extern from "_numeric.h" nogil:
     float pulsaurora_log10f(float x)
-    float pulsaurora_select(float *values, int n, int k)
-    float pulsaurora_select_above(float *values, int n, int last, int k)
+    float pulsaurora_select(const float *values, int n, int k)
     float pulsaurora_weighted_sum(const float *values, const float *weight, int n)
     double pulsaurora_correlation(const float *x, const float *y, int n)
 
@@ -522,11 +521,11 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
     out[FRAC_PULSATING] = <float>n_pulsating / n_mask
     out[FRAC_STRONG] = <float>n_strong / n_mask
     out[EXCESS_P50] = log10(0.1 + pulsaurora_select(values, q, q // 2))
-    out[EXCESS_P90] = log10(0.1 + pulsaurora_select_above(values, q, q // 2, (90 * q) // 100))
-    out[EXCESS_P98] = log10(0.1 + pulsaurora_select_above(values, q, (90 * q) // 100, (98 * q) // 100))
+    out[EXCESS_P90] = log10(0.1 + pulsaurora_select(values, q, (90 * q) // 100))
+    out[EXCESS_P98] = log10(0.1 + pulsaurora_select(values, q, (98 * q) // 100))
     out[AMPLITUDE_P50] = log10(1e-3 + pulsaurora_select(others, q, q // 2))
-    out[AMPLITUDE_P90] = log10(1e-3 + pulsaurora_select_above(others, q, q // 2, (90 * q) // 100))
-    out[AMPLITUDE_P98] = log10(1e-3 + pulsaurora_select_above(others, q, (90 * q) // 100, (98 * q) // 100))
+    out[AMPLITUDE_P90] = log10(1e-3 + pulsaurora_select(others, q, (90 * q) // 100))
+    out[AMPLITUDE_P98] = log10(1e-3 + pulsaurora_select(others, q, (98 * q) // 100))
     out[SLOW_AMPLITUDE_P90] = log10(1e-3 + pulsaurora_select(m2, q, (90 * q) // 100))
     out[TREND_P90] = log10(1e-3 + pulsaurora_select(m3, q, (90 * q) // 100))
     out[TREND] = trend / n_mask * 60 / (mean_level + offset)

@@ -32,35 +32,32 @@ static inline float pulsaurora_log10f(float x)
     return 0.4342944819f * p + 0.30102999566f * ((float)exponent * 1.1920928955078125e-7f);
 }
 
-/* The k-th smallest of values[0..n) (Hoare's selection); reorders values. n > 0, 0 <= k < n, no NaN. */
-static inline float pulsaurora_select(float *values, int n, int k)
-{
-    int left = 0, right = n - 1;
-    while (left < right) {
-        float pivot = values[(left + right) / 2];
-        int i = left, j = right;
-        while (i <= j) {
-            while (values[i] < pivot) i++;
-            while (values[j] > pivot) j--;
-            if (i <= j) {
-                float t = values[i];
-                values[i] = values[j];
-                values[j] = t;
-                i++;
-                j--;
-            }
-        }
-        if (k <= j) right = j;
-        else if (k >= i) left = i;
-        else break;
-    }
-    return values[k];
-}
+#define PULSAURORA_MOST_SELECTED 1024
 
-/* The k-th smallest of values of which the last-th, last <= k, was selected before: nothing after it is smaller. */
-static inline float pulsaurora_select_above(float *values, int n, int last, int k)
+/* The k-th smallest of n values, 0 <= k < n <= PULSAURORA_MOST_SELECTED, no NaN. By halving the interval in which it
+ * lies: some 25 counts over all values, without a branch to guess, take half as long as Hoare's selection of 500. */
+static PULSAURORA_WIDE float pulsaurora_select(const float *restrict values, int n, int k)
 {
-    return pulsaurora_select(values + last, n - last, k - last);
+    int32_t keys[PULSAURORA_MOST_SELECTED], low = INT32_MAX, high = INT32_MIN;
+    float found;
+    memcpy(keys, values, (size_t)n * sizeof(float));
+    for (int c = 0; c < n; c++) {
+        /* Integers in the order of the floats whose bits they were. */
+        int32_t key = keys[c] ^ (int32_t)((uint32_t)(keys[c] >> 31) >> 1);
+        keys[c] = key;
+        low = key < low ? key : low;
+        high = key > high ? key : high;
+    }
+    while (low < high) {
+        int32_t middle = (int32_t)(((int64_t)low + high) >> 1);
+        int n_below = 0;
+        for (int c = 0; c < n; c++) n_below += keys[c] <= middle;
+        if (n_below > k) high = middle;
+        else low = middle + 1;
+    }
+    low ^= (int32_t)((uint32_t)(low >> 31) >> 1);
+    memcpy(&found, &low, sizeof found);
+    return found;
 }
 
 /* Sum of values times weights, in 32 partial sums: a plain inner loop, which compilers vectorise. */

@@ -11,8 +11,7 @@ from libc.stdint cimport uint8_t, int32_t, uint64_t
 from libc.string cimport memset, memcpy
 
 cdef extern from "_numeric.h" nogil:
-    float pulsaurora_select(float *values, int n, int k)
-    float pulsaurora_select_above(float *values, int n, int last, int k)
+    float pulsaurora_select(const float *values, int n, int k)
     float pulsaurora_weighted_sum(const float *values, const float *weight, int n)
 
 cdef extern from "_structure.h" nogil:
@@ -336,9 +335,9 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
     out[SKEW] = total3 / (total2 * sqrt(total2) + 1e-9)
     out[ASYMMETRY] = 25.0 * sqrt((plane_x / (plane_xx + 1e-9)) ** 2 + (plane_y / (plane_yy + 1e-9)) ** 2)
     out[P10] = pulsaurora_select(work, n_coarse, n_coarse // 10)
-    out[P50] = pulsaurora_select_above(work, n_coarse, n_coarse // 10, n_coarse // 2)
-    out[P90] = pulsaurora_select_above(work, n_coarse, n_coarse // 2, (9 * n_coarse) // 10)
-    top = pulsaurora_select_above(work, n_coarse, (9 * n_coarse) // 10, n_coarse - 1)
+    out[P50] = pulsaurora_select(work, n_coarse, n_coarse // 2)
+    out[P90] = pulsaurora_select(work, n_coarse, (9 * n_coarse) // 10)
+    top = pulsaurora_select(work, n_coarse, n_coarse - 1)
     out[GLARE] = top - out[P50]
     half = top - 0.30103
     for k in range(n_coarse):
@@ -392,7 +391,7 @@ cdef void fill_relief(const float *relief, const uint8_t *mask, const float *ins
     out[RELIEF_DARK] = counts[2] / n
     memcpy(work, relief, n * sizeof(float))
     out[RELIEF_P2] = pulsaurora_select(work, n, (2 * n) // 100)
-    out[RELIEF_P98] = pulsaurora_select_above(work, n, (2 * n) // 100, (98 * n) // 100)
+    out[RELIEF_P98] = pulsaurora_select(work, n, (98 * n) // 100)
     for k in range(1024):
         field[k] = work[k] = 0
         seen[k] = 0
