@@ -50,7 +50,7 @@ def themis_readfile():
 
 @pytest.fixture
 def beside(request):
-    """Times ours and its peers'; pytest-benchmark is asked for when it is used, for a test may skip before."""
+    """Times ours and its peers'; pytest-benchmark is asked for when used, for a test may skip before."""
     _known.setdefault("machine", this_machine())
     return Beside(lambda: request.getfixturevalue("benchmark"), _rows)
 

@@ -159,7 +159,7 @@ def this_machine():
         "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "load before": round(os.getloadavg()[0], 2),
+        "load before": round(os.getloadavg()[0], 2),  # what others do slows more than one side alone
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
         "versions": {name: version for name in PACKAGES if (version := _version(name))},
@@ -208,7 +208,7 @@ def columns(row, kept):
     """The cells of a row of the table, as text, and whether it became worse than what was kept."""
     before = kept.get(row.name, {}).get("value")
     worse = bool(before) and row.change(before) >= WORSE
-    times = "" if row.ours is None else f"{row.ours:.3f} / {row.theirs:.3f}"
+    times = "" if row.ours is None else f"{row.ours:.3g} / {row.theirs:.3g} {row.unit}"
     aim = "" if row.aim is None else f"{row.aim:g}"
     least = "" if row.least is None else f"{row.least:g}"
     if row.aim is None:
@@ -224,7 +224,7 @@ def columns(row, kept):
     return [row.work, row.peer, times, figure, aim, least, reached, said], worse
 
 
-HEADINGS = ("work", "beside", "ours / theirs, ms", "figure", "aim", "at least", "reached", "kept")
+HEADINGS = ("work", "beside", "ours / theirs", "figure", "aim", "at least", "reached", "kept")
 
 
 def show(rows, machine, frames):

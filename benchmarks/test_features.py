@@ -53,7 +53,7 @@ def test_reducing(beside, frames, grid, reduced):
 
 
 def spectra_by_scipy(cells):
-    """Power of every cell in every whole window: straight line off, Hann taper, transform; as `welch` does."""
+    """Power of every cell in every whole window: line off, Hann taper, transform; as `welch` does."""
     n = int(WINDOW_S / CADENCE_S)
     windows = np.lib.stride_tricks.sliding_window_view(cells, n + 1, axis=0)
     taper = signal.windows.hann(n, sym=False).astype(np.float32)
@@ -124,7 +124,7 @@ def test_pulses(beside, reduced, grid):
 
 
 def test_model(beside, reduced):
-    """A chunk of frames in one call, beside a frame a call as scripts do it; onnx's evaluator as the oracle."""
+    """A chunk of frames in one call, beside a frame a call as scripts do it; onnx's own is the oracle."""
     reference = pytest.importorskip("onnx.reference", reason="onnx, of the train extra, is not installed")
     model, rows = load_model(), window_features(reduced)
     evaluator = reference.ReferenceEvaluator(str(model.path))
@@ -136,4 +136,5 @@ def test_model(beside, reduced):
 
     np.testing.assert_allclose(one_at_a_time(), expected, atol=1e-4)
     took = beside(lambda: model.predict(rows), {"single": one_at_a_time}, N_FRAMES)
-    beside.note("the model, a chunk a call", "onnxruntime, a frame a call", took["ours"][0], took["single"][0])
+    name = "onnxruntime, a frame a call"
+    beside.note("the model, a chunk a call", name, took["ours"][0], took["single"][0])

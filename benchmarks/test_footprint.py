@@ -88,8 +88,9 @@ def test_ten_nights_end_where_one_ends(alone, minutes, archive, tmp_path):
     assert ten["frames"] == N_NIGHTS * one["frames"] and not ten["problems"]
     ends = [used["end"] / MEGABYTE for used in (ten, one)]
     row = alone.note(
-        f"memory, at the end: {N_NIGHTS} nights", "one night", *ends, larger=False, unit="MB", aim=1.05, least=1.05
-    )
+        f"memory, at the end: {N_NIGHTS} nights", "one night", *ends, larger=False, unit="MB",
+        aim=1.05, least=1.05,
+    )  # fmt: skip
     require(row)
 
 
@@ -135,4 +136,5 @@ def test_nothing_is_written_beside_the_package(alone, minutes, tmp_path):
     )
     assert run_there.returncode == 0, run_there.stderr
     assert sorted(package.rglob("*")) == before
-    assert not list(home.rglob("*")), "a cache was written into the user's own folder"
+    # astropy makes its folders where it is imported; numbers, models and messages are not to be kept there.
+    assert not [path for path in home.rglob("*") if path.is_file()], "a cache was written for the user"
