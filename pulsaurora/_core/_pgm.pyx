@@ -13,7 +13,6 @@ from libc.limits cimport LLONG_MIN
 from libc.string cimport memchr, memcmp
 
 cdef extern from "_pgm.h" nogil:
-    void pulsaurora_pixels(const unsigned char *source, unsigned short *target, int n)
     int pulsaurora_gzip_begins(const unsigned char *data, int n)
 
 cpdef enum:
@@ -385,7 +384,7 @@ def fill_pixels(const unsigned char[::1] buffer, const long long[:, ::1] frames,
     """Write the pixels of each row of a frame table, in native byte order, into the first images."""
     cdef Py_ssize_t size = buffer.shape[0]
     cdef Py_ssize_t n_frames = frames.shape[0]
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, k
     cdef const unsigned char *source
     cdef unsigned short *target
     if n_frames == 0:
@@ -401,7 +400,8 @@ def fill_pixels(const unsigned char[::1] buffer, const long long[:, ::1] frames,
         for i in range(n_frames):
             source = &buffer[frames[i, PIXELS_START]]
             target = &images[i, 0, 0]
-            pulsaurora_pixels(source, target, FRAME_SIDE * FRAME_SIDE)
+            for k in range(FRAME_SIDE * FRAME_SIDE):
+                target[k] = <unsigned short> ((source[2 * k] << 8) | source[2 * k + 1])
 
 
 def find_gzip_member(const unsigned char[::1] buffer, Py_ssize_t start):
