@@ -68,6 +68,5 @@ def pytest_terminal_summary(terminalreporter, config):
     machine, frames = _known["machine"], _known.get("frames", "real")
     show(_rows, machine, frames)
     if config.getoption("--keep"):
-        keep(_rows, machine, frames)
-        write_readme(_rows, machine, frames)
+        write_readme(keep(_rows, machine, frames), machine, frames)
         terminalreporter.write_line("kept in benchmarks/results.json and benchmarks/README.md")

@@ -13,7 +13,8 @@ import platform
 import re
 import resource
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from dataclasses import fields as fields_of
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -189,15 +190,16 @@ def read_kept():
 
 
 def keep(rows, machine, frames, path=KEPT):
-    """Write a run to be compared with; figures of other benchmarks than this run's stay as they are."""
+    """Write a run to be compared with; what other benchmarks than this run's measured stays. Return all rows."""
     kept = read_kept() if path == KEPT else {}
     figures = kept.get("figures", {}) if kept.get("frames") == frames else {}
     for row in rows:
-        figures[row.name] = {
-            "value": _rounded(row.value), "ours": _rounded(row.ours), "theirs": _rounded(row.theirs)
-        }  # fmt: skip
+        fields = asdict(row) | {name: _rounded(getattr(row, name)) for name in ("value", "ours", "theirs")}
+        figures[row.name] = fields | {"date": machine["date"], "load before": machine["load before"]}
     text = json.dumps({"machine": machine, "frames": frames, "figures": figures}, indent=1)
     path.write_text(text + "\n")
+    names = [field.name for field in fields_of(Row)]
+    return [Row(**{name: one[name] for name in names}) for one in figures.values()]
 
 
 def _rounded(number):
