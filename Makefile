@@ -23,8 +23,17 @@ demo: $(BIN)/.installed
 test: $(BIN)/.installed-test
 	$(BIN)/python -m pytest
 
-bench: $(BIN)/.installed-test
-	$(BIN)/python -m pytest benchmarks -o addopts= -s --benchmark-group-by=group
+# Peers that are only timed against; without a registry the others are measured all the same.
+$(BIN)/.installed-peers: $(BIN)/.installed-test benchmarks/peers.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/peers.txt && \
+		touch $@ || echo "peers cannot be installed: what needs them is skipped" >&2
+
+# One table of ratios beside the kept ones; `make bench KEEP=1` keeps this run's. One kind:
+# make bench ONLY=test_footprint.py
+ONLY ?=
+bench: $(BIN)/.installed-peers
+	$(BIN)/python -m pytest $(addprefix benchmarks/,$(or $(ONLY),.)) -o addopts= -s -rs --benchmark-columns=min,median,rounds \
+		$(if $(KEEP),--keep)
 
 # Kernels under address and undefined-behaviour sanitizers, on mutated files and files that end at every byte.
 asan: $(BIN)/.installed-test

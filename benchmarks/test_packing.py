@@ -1,52 +1,41 @@
-"""Packing 600 real frames into a day file, against the recipe that existing day files are made with.
+"""Packing 600 frames into a day file, against the recipe that existing day files are made with.
 
     python -m pytest benchmarks/test_packing.py -o addopts= -s
 
 The recipe: themis-imager-readfile a minute at a time, OpenCV's CLAHE and 8-bit scaling a frame at a time, and
 an HDF5 dataset that is resized and appended to. Two threads on our side; OpenCV takes as many as there are
-processors. Both in one run, turn about, after their results have been compared.
+processors. Beside it, what compresses the frames alone: ours in one thread, and h5py's own gzip.
 """
-
-import datetime
-import os
-import platform
-import time
 
 import h5py
 import numpy as np
 import pytest
-from test_classify import ROOT, copy_to_minute
+from conftest import WORKERS
+from nights import DATE, DEVICE, repeat
+from ratios import require
 
+from pulsaurora.archive.daywriter import LEVEL, DayWriter, compress_frame
+from pulsaurora.imaging.contrast import clahe
 from pulsaurora.imaging.themispack import pack_themis
 
-DATE = datetime.date(2014, 3, 10)
-NAME = "all-images-2014-03-10-gill.h5"
-N_TIMES = 5
-WORKERS = 2
-ROUNDS = 3
+NAME = f"all-images-{DATE}-{DEVICE[:4]}.h5"
+N_MINUTES = 30
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV, part of the recipe, is not installed")
-peer = pytest.importorskip("themis_imager_readfile", reason="themis-imager-readfile needs numpy < 2")
 
 
 @pytest.fixture(scope="module")
-def stream0(tmp_path_factory):
-    """The six real minutes several times over, one after the other from 06:00 on."""
-    hour = ROOT.parent / "shared/data/stream0/2014/03/10/gill_themis19/ut06"
-    if not hour.is_dir():
-        pytest.skip(f"real data not found: {hour} is not there")
-    sources = sorted(hour.glob("*_full.pgm*"))
-    root = tmp_path_factory.mktemp("stream0")
-    for number in range(N_TIMES * len(sources)):
-        copy_to_minute(sources[number % len(sources)], root, number)
+def half_an_hour(minutes, tmp_path_factory):
+    root = tmp_path_factory.mktemp("half_an_hour")
+    repeat(minutes, root, N_MINUTES, hour=6)
     return root
 
 
-def recipe(stream0, path):
+def recipe(read, stream0, path):
     equalizer = cv2.createCLAHE(3.0, (8, 8))
     with h5py.File(path, "w") as file:
         for minute in sorted(stream0.rglob("*.pgm*")):
-            images, metadata, _ = peer.read(str(minute))
+            images, metadata, _ = read(str(minute))
             n = images.shape[2]
             equalized = np.empty(images.shape, np.uint8)
             for i in range(n):
@@ -70,33 +59,51 @@ def ours(stream0, out, raw16=False):
     return out / NAME
 
 
-def test_packing_is_at_least_six_times_as_fast_and_smaller(stream0, tmp_path):
-    made, reference = ours(stream0, tmp_path / "made"), recipe(stream0, tmp_path / "recipe.h5")
+def test_packing_beside_the_recipe(beside, half_an_hour, themis_readfile, tmp_path):
+    made = ours(half_an_hour, tmp_path / "made")
+    reference = recipe(themis_readfile.read, half_an_hour, tmp_path / "recipe.h5")
     with h5py.File(made) as one, h5py.File(reference) as other:
         for name in ("images", "iso_ut_time"):
             np.testing.assert_array_equal(one[name][()], other[name][()])
         n_frames = len(one["iso_ut_time"])
-    raw = ours(stream0, tmp_path / "raw", raw16=True)
-    sizes = [path.stat().st_size / n_frames for path in (made, raw, reference)]
-
-    seconds = {"made": [], "raw": [], "recipe": []}
-    for _ in range(ROUNDS):  # turn about, so that all meet the same load
-        seconds["made"].append(_seconds(ours, stream0, tmp_path / "made"))
-        seconds["raw"].append(_seconds(ours, stream0, tmp_path / "raw", True))
-        seconds["recipe"].append(_seconds(recipe, stream0, tmp_path / "recipe.h5"))
-    packing, with_raw, theirs = (1000 * min(times) / n_frames for times in seconds.values())
-    print(
-        f"\nPython {platform.python_version()}, numpy {np.__version__}, OpenCV {cv2.__version__}, h5py "
-        f"{h5py.__version__}, {os.cpu_count()} processors, {n_frames} frames: day file {packing:.3f} ms and "
-        f"{sizes[0]:.0f} bytes a frame, with raw frames {with_raw:.3f} ms and {sizes[1]:.0f} bytes, the "
-        f"recipe {theirs:.3f} ms and {sizes[2]:.0f} bytes; ratio {theirs / packing:.1f}, with raw frames "
-        f"{theirs / with_raw:.1f}"
-    )
-    assert theirs / packing >= 6
-    assert sizes[0] < sizes[2]
+    assert made.stat().st_size < reference.stat().st_size
+    peers = {
+        "recipe": lambda: recipe(themis_readfile.read, half_an_hour, tmp_path / "recipe.h5"),
+        "raw": lambda: ours(half_an_hour, tmp_path / "raw", True),
+    }
+    took = beside(lambda: ours(half_an_hour, tmp_path / "made"), peers, n_frames, rounds=3)
+    work, name = "packing a day file", "reader, OpenCV, h5py, frame after frame"
+    row = beside.note(work, name, took["ours"][0], took["recipe"][0], aim=8, least=6)
+    beside.note(f"{work} with raw frames", name, took["raw"][0], took["recipe"][0])
+    require(row)
 
 
-def _seconds(function, *arguments):
-    began = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - began
+def write_ours(images, path):
+    writer = DayWriter(path, images.shape[1:], frames_last=True)
+    writer.append([compress_frame(image) for image in images])
+    writer.close()
+
+
+def write_h5py(images, path):
+    with h5py.File(path, "w") as file:
+        shape = (*images.shape[1:], len(images))
+        chunk = (*images.shape[1:], 1)
+        made = file.create_dataset(
+            "images", shape, "u1", chunks=chunk, compression="gzip", compression_opts=LEVEL
+        )
+        for i, image in enumerate(images):
+            made[:, :, i] = image
+
+
+def test_compressing_beside_h5py(beside, frames, tmp_path):
+    images = clahe(frames.images[:120])
+    paths = tmp_path / "ours.h5", tmp_path / "h5py.h5"
+    write_ours(images, paths[0])
+    write_h5py(images, paths[1])
+    for path in paths:
+        with h5py.File(path) as file:
+            assert np.array_equal(np.moveaxis(file["images"][()], 2, 0), images)
+    peer = {"h5py": lambda: write_h5py(images, paths[1])}
+    took = beside(lambda: write_ours(images, paths[0]), peer, len(images))
+    work = "compressing and writing 8-bit frames, one thread"
+    beside.note(work, f"h5py's gzip, level {LEVEL}", took["ours"][0], took["h5py"][0])

@@ -7,20 +7,9 @@ brightest pixel keeps hot pixels and stars out of the mean. Oracle: tests/naive_
 from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memset
 
-cdef extern from * nogil:
-    """
-    #include <stdint.h>
-    /* One row of pixels added to the running column sums and maxima. */
-    static void add_row(const uint16_t *restrict row, uint32_t *restrict sums, uint16_t *restrict tops, int n)
-    {
-        for (int c = 0; c < n; c++) {
-            uint16_t value = row[c];
-            sums[c] += value;
-            tops[c] = value > tops[c] ? value : tops[c];
-        }
-    }
-    """
-    void add_row(const uint16_t *row, uint32_t *sums, uint16_t *tops, int n)
+cdef extern from "_cells.h" nogil:
+    void pulsaurora_add_row(const uint16_t *row, uint32_t *sums, uint16_t *tops, int n)
+    void pulsaurora_close_up(const uint32_t *sums, const uint16_t *tops, int block, float *means, float *peaks, int n)
 
 
 def fill_cells(const uint16_t[:, :, ::1] frames, int block,
@@ -35,11 +24,7 @@ def fill_cells(const uint16_t[:, :, ::1] frames, int block,
         Py_ssize_t n = frames.shape[0]
         int n_rows = means.shape[1], n_cols = means.shape[2], width = frames.shape[2]
         Py_ssize_t f
-        int i, j, r, c
-        uint32_t total
-        uint16_t top
-        float scale = <float>(1.0 / (block * block - 1))
-        float mean
+        int i, r
     if n == 0 or n_rows == 0 or n_cols == 0:
         return
     with nogil:
@@ -48,14 +33,5 @@ def fill_cells(const uint16_t[:, :, ::1] frames, int block,
                 memset(&column_sums[0], 0, width * sizeof(uint32_t))
                 memset(&column_tops[0], 0, width * sizeof(uint16_t))
                 for r in range(block):
-                    add_row(&frames[f, i * block + r, 0], &column_sums[0], &column_tops[0], width)
-                for j in range(n_cols):
-                    total = 0
-                    top = 0
-                    for c in range(j * block, (j + 1) * block):
-                        total += column_sums[c]
-                        if column_tops[c] > top:
-                            top = column_tops[c]
-                    mean = <float>(total - top) * scale
-                    means[f, i, j] = mean
-                    peaks[f, i, j] = <float>top - mean
+                    pulsaurora_add_row(&frames[f, i * block + r, 0], &column_sums[0], &column_tops[0], width)
+                pulsaurora_close_up(&column_sums[0], &column_tops[0], block, &means[f, i, 0], &peaks[f, i, 0], n_cols)

@@ -10,13 +10,13 @@
 #include "_numeric.h"
 
 /* Add (sign = +1) or take away (sign = -1) one frame's deviation from the reference level. */
-static void pulsaurora_deviation(const float *restrict frame, const float *restrict reference, float sign,
+static PULSAURORA_WIDE void pulsaurora_deviation(const float *restrict frame, const float *restrict reference, float sign,
                                  float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) out[c] = sign * (frame[c] - reference[c]);
 }
 
-static void pulsaurora_accumulate(const float *restrict y, float er, float ei, float *restrict re,
+static PULSAURORA_WIDE void pulsaurora_accumulate(const float *restrict y, float er, float ei, float *restrict re,
                                   float *restrict im, int n)
 {
     for (int c = 0; c < n; c++) {
@@ -25,13 +25,13 @@ static void pulsaurora_accumulate(const float *restrict y, float er, float ei, f
     }
 }
 
-static void pulsaurora_add_scaled(const float *restrict y, float factor, float *restrict out, int n)
+static PULSAURORA_WIDE void pulsaurora_add_scaled(const float *restrict y, float factor, float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) out[c] += factor * y[c];
 }
 
 /* Straight line through each cell's samples: y = a + b tau. */
-static void pulsaurora_fit_line(const float *restrict sum_y, const float *restrict sum_ty, float count,
+static PULSAURORA_WIDE void pulsaurora_fit_line(const float *restrict sum_y, const float *restrict sum_ty, float count,
                                 float sum_t, float inverse_determinant, float *restrict a, float *restrict b, int n)
 {
     for (int c = 0; c < n; c++) {
@@ -42,7 +42,7 @@ static void pulsaurora_fit_line(const float *restrict sum_y, const float *restri
 }
 
 /* One frequency of the Hann-tapered spectrum from three neighbouring untapered ones, the line taken off. */
-static void pulsaurora_taper(const float *restrict r0, const float *restrict i0, const float *restrict r1,
+static PULSAURORA_WIDE void pulsaurora_taper(const float *restrict r0, const float *restrict i0, const float *restrict r1,
                              const float *restrict i1, const float *restrict r2, const float *restrict i2,
                              float cp, float sp, const float *restrict a, const float *restrict b, float wr,
                              float wi, float vr, float vi, float *restrict xr, float *restrict xi,
@@ -57,18 +57,20 @@ static void pulsaurora_taper(const float *restrict r0, const float *restrict i0,
     }
 }
 
-static void pulsaurora_track_peak(const float *restrict power, float k, float *restrict band,
+static PULSAURORA_WIDE void pulsaurora_track_peak(const float *restrict power, float k, float *restrict band,
                                   float *restrict peak, float *restrict peak_k, int n)
 {
     for (int c = 0; c < n; c++) {
-        band[c] += power[c];
-        peak_k[c] = power[c] > peak[c] ? k : peak_k[c];
-        peak[c] = power[c] > peak[c] ? power[c] : peak[c];
+        /* Read before they are compared: stores on one side only would keep the loop from being vectorised. */
+        float now = power[c], highest = peak[c], where = peak_k[c];
+        band[c] += now;
+        peak_k[c] = now > highest ? k : where;
+        peak[c] = now > highest ? now : highest;
     }
 }
 
 /* Re and Im of the sum of u conj(v) over cells, u and v already scaled. */
-static void pulsaurora_cross(const float *restrict ur, const float *restrict ui, const float *restrict vr,
+static PULSAURORA_WIDE void pulsaurora_cross(const float *restrict ur, const float *restrict ui, const float *restrict vr,
                              const float *restrict vi, const float *restrict gu, const float *restrict gv,
                              float *re, float *im, int n)
 {
@@ -95,7 +97,7 @@ static void pulsaurora_cross(const float *restrict ur, const float *restrict ui,
 }
 
 /* Re and Im of u conj(v) added up cell by cell, u and v already scaled. */
-static void pulsaurora_cross_each(const float *restrict ur, const float *restrict ui, const float *restrict vr,
+static PULSAURORA_WIDE void pulsaurora_cross_each(const float *restrict ur, const float *restrict ui, const float *restrict vr,
                                   const float *restrict vi, const float *restrict gu, const float *restrict gv,
                                   float *restrict re, float *restrict im, int n)
 {
@@ -106,8 +108,36 @@ static void pulsaurora_cross_each(const float *restrict ur, const float *restric
     }
 }
 
+/* Sum of each of n_rows rows of n values, in double and from the first to the last. Eight rows go side by side, so
+ * that no addition waits for another's end. */
+static PULSAURORA_WIDE void pulsaurora_row_sums(const float *restrict rows, int n_rows, int n, double *restrict sums)
+{
+    int k = 0;
+    for (; k + 8 <= n_rows; k += 8) {
+        const float *restrict row = rows + (size_t)k * n;
+        double a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
+        for (int i = 0; i < n; i++) {
+            a += row[i];
+            b += row[i + n];
+            c += row[i + 2 * n];
+            d += row[i + 3 * n];
+            e += row[i + 4 * n];
+            f += row[i + 5 * n];
+            g += row[i + 6 * n];
+            h += row[i + 7 * n];
+        }
+        double *restrict out = sums + k;
+        out[0] = a, out[1] = b, out[2] = c, out[3] = d, out[4] = e, out[5] = f, out[6] = g, out[7] = h;
+    }
+    for (; k < n_rows; k++) {
+        double a = 0;
+        for (int i = 0; i < n; i++) a += rows[(size_t)k * n + i];
+        sums[k] = a;
+    }
+}
+
 /* Moments of one frame's deviation from the line, added up cell by cell; above holds the last sign. */
-static void pulsaurora_moments(const float *restrict frame, const float *restrict reference,
+static PULSAURORA_WIDE void pulsaurora_moments(const float *restrict frame, const float *restrict reference,
                                const float *restrict a, const float *restrict b, float tau, float first,
                                float *restrict above, float *restrict m2, float *restrict m3, float *restrict m4,
                                float *restrict up, float *restrict crossings, int n)
@@ -128,7 +158,7 @@ static void pulsaurora_moments(const float *restrict frame, const float *restric
 /* Brightness constancy between two frames of log brightness, in regions of 5 x 5 cells (the last ones cut): sums
  * gx gx, gy gy, gx gy, gx gt, gy gt, gt gt of each region, one kind after the other. edge is 1
  * where a cell and its four neighbours are inside and 0 elsewhere; columns holds 6 * n_cols floats. */
-static void pulsaurora_local_flow(const float *restrict one, const float *restrict two, const float *restrict edge,
+static PULSAURORA_WIDE void pulsaurora_local_flow(const float *restrict one, const float *restrict two, const float *restrict edge,
                                   int n_rows, int n_cols, float inverse_dt, float *restrict columns,
                                   float *restrict sums)
 {
@@ -164,7 +194,7 @@ static void pulsaurora_local_flow(const float *restrict one, const float *restri
 }
 
 /* Counts above the pedestal of the cells inside, closed up. */
-static void pulsaurora_light(const float *restrict frame, const int32_t *restrict place, float pedestal,
+static PULSAURORA_WIDE void pulsaurora_light(const float *restrict frame, const int32_t *restrict place, float pedestal,
                              float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) {
@@ -174,13 +204,13 @@ static void pulsaurora_light(const float *restrict frame, const int32_t *restric
 }
 
 /* log10 of counts (or anything positive) with an offset added. */
-static void pulsaurora_log_light(const float *restrict light, float offset, float *restrict out, int n)
+static PULSAURORA_WIDE void pulsaurora_log_light(const float *restrict light, float offset, float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) out[c] = pulsaurora_log10f(light[c] + offset);
 }
 
 /* Size of the gradient, 0 where edge is. */
-static void pulsaurora_steepness(const float *restrict field, const float *restrict edge, float *restrict out,
+static PULSAURORA_WIDE void pulsaurora_steepness(const float *restrict field, const float *restrict edge, float *restrict out,
                                  int n_rows, int n_cols)
 {
     memset(out, 0, n_rows * n_cols * sizeof(float));
@@ -191,14 +221,14 @@ static void pulsaurora_steepness(const float *restrict field, const float *restr
     }
 }
 
-static void pulsaurora_add(const float *restrict values, float *restrict out, int n)
+static PULSAURORA_WIDE void pulsaurora_add(const float *restrict values, float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) out[c] += values[c];
 }
 
 /* Brightness relative to each cell's own, less 1, and its common part over all cells: the middle of the interval
  * that five halvings of mean +- one standard deviation, between which a median always lies, leave round the median. */
-static float pulsaurora_common_mode(const float *restrict light, const float *restrict mean,
+static PULSAURORA_WIDE float pulsaurora_common_mode(const float *restrict light, const float *restrict mean,
                                     const float *restrict inverse, float *restrict y, int n)
 {
     float sums[32] = {0}, total = 0.0f, middle, step;
@@ -221,22 +251,23 @@ static float pulsaurora_common_mode(const float *restrict light, const float *re
 }
 
 /* Greatest rise and fall of each cell so far, the common part and the cell's own line taken off. */
-static void pulsaurora_swing(const float *restrict light, const float *restrict mean, const float *restrict inverse,
+static PULSAURORA_WIDE void pulsaurora_swing(const float *restrict light, const float *restrict mean, const float *restrict inverse,
                              const float *restrict slope, float tau, float common, float *restrict lowest,
                              float *restrict highest, float *restrict rise, float *restrict fall, int n)
 {
     for (int c = 0; c < n; c++) {
         float y = (light[c] - mean[c]) * inverse[c] - common - tau * slope[c];
-        float up = y - lowest[c], down = highest[c] - y;
-        rise[c] = up > rise[c] ? up : rise[c];
-        fall[c] = down > fall[c] ? down : fall[c];
-        lowest[c] = y < lowest[c] ? y : lowest[c];
-        highest[c] = y > highest[c] ? y : highest[c];
+        float low = lowest[c], high = highest[c], most = rise[c], least = fall[c];
+        float up = y - low, down = high - y;
+        rise[c] = up > most ? up : most;
+        fall[c] = down > least ? down : least;
+        lowest[c] = y < low ? y : low;
+        highest[c] = y > high ? y : high;
     }
 }
 
 /* The smaller of rise and fall, in place of rise, and how many cells exceed two limits and six sigma of noise. */
-static void pulsaurora_beats(const float *restrict mean, const float *restrict inverse, const float *restrict fall,
+static PULSAURORA_WIDE void pulsaurora_beats(const float *restrict mean, const float *restrict inverse, const float *restrict fall,
                              float gain, float read_variance, float six_sigma, float weak, float strong,
                              float *restrict rise, int *n_weak, int *n_strong, int n)
 {

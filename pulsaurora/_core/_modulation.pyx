@@ -14,7 +14,7 @@ from libc.string cimport memset, memcpy
 
 cdef extern from "_numeric.h" nogil:
     float pulsaurora_log10f(float x)
-    float pulsaurora_select(float *values, int n, int k)
+    float pulsaurora_select(const float *values, int n, int k)
     float pulsaurora_weighted_sum(const float *values, const float *weight, int n)
     double pulsaurora_correlation(const float *x, const float *y, int n)
 
@@ -52,6 +52,7 @@ cdef extern from "_modulation.h" nogil:
                           const float *gv, float *re, float *im, int n)
     void pulsaurora_cross_each(const float *ur, const float *ui, const float *vr, const float *vi, const float *gu,
                                const float *gv, float *re, float *im, int n)
+    void pulsaurora_row_sums(const float *rows, int n_rows, int n, double *sums)
     void pulsaurora_moments(const float *frame, const float *reference, const float *a, const float *b, float tau,
                             float first, float *above, float *m2, float *m3, float *m4, float *up,
                             float *crossings, int n)
@@ -411,6 +412,8 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
         double[3] top3
         double[4] bands
         double[64] spectrum
+        double[64] sums_re
+        double[64] sums_im
         double flatness, arithmetic, log_k, log_k2, prominence, period, x, mean_level = 0, sky, trend
         int n_regions = flow_regions(n_rows, n_cols)
         double ar, ai, br, bi
@@ -531,12 +534,10 @@ cdef void one_window(Py_ssize_t f, Py_ssize_t low, Py_ssize_t high, const double
 
     # How the sky as a whole goes up and down, relative to its mean brightness.
     sky = 0
-    for k in range(first_fast, n_frequencies + 1):
-        ar = ai = 0
-        for c in range(m):
-            ar += xr[k * m + c]
-            ai += xi[k * m + c]
-        sky += ar * ar + ai * ai
+    pulsaurora_row_sums(xr + first_fast * m, n_fast, m, sums_re)
+    pulsaurora_row_sums(xi + first_fast * m, n_fast, m, sums_im)
+    for k in range(n_fast):
+        sky += sums_re[k] * sums_re[k] + sums_im[k] * sums_im[k]
     out[SKY_AMPLITUDE] = log10(1e-3 + sqrt(sky * scale) / n_mask / (mean_level + offset))
 
     memset(&motion[0], 0, (6 * n_regions + 1) * sizeof(float))

@@ -6,6 +6,16 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Compiled twice, for every x86-64 processor and for those with AVX2, and chosen when the module is loaded. The
+ * bits are the same: no multiplication is joined with an addition, and every sum keeps its order. Only glibc's
+ * loader can choose, and the sanitizers' cannot. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) \
+    && !defined(__SANITIZE_ADDRESS__)
+#define PULSAURORA_WIDE __attribute__((unused, target_clones("avx2", "default")))
+#else
+#define PULSAURORA_WIDE
+#endif
+
 /* log10 of a positive, finite, normal float to about 2e-7: libm's logf does not vectorise without
  * fast-math. The mantissa is folded into [sqrt(1/2), sqrt(2)), then log(m) = 2 atanh((m-1)/(m+1)). */
 static inline float pulsaurora_log10f(float x)
@@ -22,29 +32,32 @@ static inline float pulsaurora_log10f(float x)
     return 0.4342944819f * p + 0.30102999566f * ((float)exponent * 1.1920928955078125e-7f);
 }
 
-/* The k-th smallest of values[0..n) (Hoare's selection); reorders values. n > 0, 0 <= k < n, no NaN. */
-static inline float pulsaurora_select(float *values, int n, int k)
+#define PULSAURORA_MOST_SELECTED 1024
+
+/* The k-th smallest of n values, 0 <= k < n <= PULSAURORA_MOST_SELECTED, no NaN. By halving the interval in which it
+ * lies: some 25 counts over all values, without a branch to guess, take half as long as Hoare's selection of 500. */
+static PULSAURORA_WIDE float pulsaurora_select(const float *restrict values, int n, int k)
 {
-    int left = 0, right = n - 1;
-    while (left < right) {
-        float pivot = values[(left + right) / 2];
-        int i = left, j = right;
-        while (i <= j) {
-            while (values[i] < pivot) i++;
-            while (values[j] > pivot) j--;
-            if (i <= j) {
-                float t = values[i];
-                values[i] = values[j];
-                values[j] = t;
-                i++;
-                j--;
-            }
-        }
-        if (k <= j) right = j;
-        else if (k >= i) left = i;
-        else break;
+    int32_t keys[PULSAURORA_MOST_SELECTED], low = INT32_MAX, high = INT32_MIN;
+    float found;
+    memcpy(keys, values, (size_t)n * sizeof(float));
+    for (int c = 0; c < n; c++) {
+        /* Integers in the order of the floats whose bits they were. */
+        int32_t key = keys[c] ^ (int32_t)((uint32_t)(keys[c] >> 31) >> 1);
+        keys[c] = key;
+        low = key < low ? key : low;
+        high = key > high ? key : high;
     }
-    return values[k];
+    while (low < high) {
+        int32_t middle = (int32_t)(((int64_t)low + high) >> 1);
+        int n_below = 0;
+        for (int c = 0; c < n; c++) n_below += keys[c] <= middle;
+        if (n_below > k) high = middle;
+        else low = middle + 1;
+    }
+    low ^= (int32_t)((uint32_t)(low >> 31) >> 1);
+    memcpy(&found, &low, sizeof found);
+    return found;
 }
 
 /* Sum of values times weights, in 32 partial sums: a plain inner loop, which compilers vectorise. */

@@ -12,6 +12,9 @@ Oracle: tests/naive.py::pgm_frames, and themis-imager-readfile on real files.
 from libc.limits cimport LLONG_MIN
 from libc.string cimport memchr, memcmp
 
+cdef extern from "_pgm.h" nogil:
+    int pulsaurora_gzip_begins(const unsigned char *data, int n)
+
 cpdef enum:
     FRAME_SIDE = 256
     FRAME_BYTES = 131072
@@ -407,22 +410,22 @@ def find_gzip_member(const unsigned char[::1] buffer, Py_ssize_t start):
     libdeflate stops after the first member without a word; this tells when to look closer.
     """
     cdef Py_ssize_t size = buffer.shape[0]
-    cdef Py_ssize_t at = start
+    cdef Py_ssize_t at = start, stop
     cdef Py_ssize_t result = -1
     cdef const unsigned char *data
-    cdef const unsigned char *found
     if start < 0 or size - start < 4:
         return -1
     data = &buffer[0]
     with nogil:
-        while at < size - 3:
-            found = <const unsigned char *> memchr(data + at, 0x1F, size - 3 - at)
-            if found == NULL:
-                break
-            at = found - data
-            # deflate is method 8, and the three high flag bits are reserved as zero
-            if data[at + 1] == 0x8B and data[at + 2] == 8 and data[at + 3] < 32:
-                result = at
-                break
-            at += 1
+        # A block at a time, most of which hold no such bytes: byte after byte takes twice as long.
+        while at < size - 3 and result < 0:
+            stop = min(at + 4096, size - 3)
+            if pulsaurora_gzip_begins(data + at, <int>(stop - at)):
+                while at < stop:
+                    # deflate is method 8, and the three high flag bits are reserved as zero
+                    if data[at] == 0x1F and data[at + 1] == 0x8B and data[at + 2] == 8 and data[at + 3] < 32:
+                        result = at
+                        break
+                    at += 1
+            at = stop
     return result

@@ -11,7 +11,7 @@
 /* Take the smooth part off n values: least squares on the rows of an orthonormal basis (7, n), made robust by two
  * more passes in which what remains counts for at most 1.2 of the first pass's standard deviation. What a pass
  * finds in the remainder is taken off the remainder, which is the same as fitting background and remainder anew. */
-static inline void pulsaurora_relief(const float *restrict basis, float *restrict values, float *restrict clipped, int n)
+static PULSAURORA_WIDE void pulsaurora_relief(const float *restrict basis, float *restrict values, float *restrict clipped, int n)
 {
     float limit = 0.0f;
     for (int pass = 0; pass < 3; pass++) {
@@ -34,7 +34,7 @@ static inline void pulsaurora_relief(const float *restrict basis, float *restric
 }
 
 /* Sums of the values' first three powers, and how many are above or below three limits. */
-static inline void pulsaurora_relief_sums(const float *restrict values, float bright, float strong, float dark,
+static PULSAURORA_WIDE void pulsaurora_relief_sums(const float *restrict values, float bright, float strong, float dark,
                                    float *restrict powers, float *restrict counts, int n)
 {
     float lanes[6][8] = {{0}};

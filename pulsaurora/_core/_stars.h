@@ -9,7 +9,7 @@
 #include "_numeric.h"
 
 /* How far each block's peak stands above that of noise, in sixteenths of the noise. */
-static void pulsaurora_sparks(const float *restrict level, const float *restrict peak, float pedestal, float ratio,
+static PULSAURORA_WIDE void pulsaurora_sparks(const float *restrict level, const float *restrict peak, float pedestal, float ratio,
                               float peak_scale, float gain, float read_variance, int8_t *restrict out)
 {
     for (int k = 0; k < 4096; k++) {
@@ -28,7 +28,7 @@ static void pulsaurora_sparks(const float *restrict level, const float *restrict
     }
 }
 
-static void pulsaurora_add_sparks(const int8_t *restrict sparks, int sign, int16_t *restrict total)
+static PULSAURORA_WIDE void pulsaurora_add_sparks(const int8_t *restrict sparks, int sign, int16_t *restrict total)
 {
     if (sign > 0)
         for (int k = 0; k < 4096; k++) total[k] = (int16_t)(total[k] + sparks[k]);
@@ -36,35 +36,58 @@ static void pulsaurora_add_sparks(const int8_t *restrict sparks, int sign, int16
         for (int k = 0; k < 4096; k++) total[k] = (int16_t)(total[k] - sparks[k]);
 }
 
-static void pulsaurora_add_levels(const float *restrict cells, const int32_t *restrict place, float pedestal,
-                                  float *restrict total, int n)
+/* Counts above the pedestal of the cells inside, closed up. */
+static PULSAURORA_WIDE void pulsaurora_levels(const float *restrict cells, const int32_t *restrict place,
+                                              float pedestal, float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) {
         float light = cells[place[c]] - pedestal;
-        total[c] += light > 0.0f ? light : 0.0f;
+        out[c] = light > 0.0f ? light : 0.0f;
     }
 }
 
-static void pulsaurora_mean_log(const float *restrict total, float count, float offset, float *restrict out, int n)
+static PULSAURORA_WIDE void pulsaurora_add_levels(const float *restrict levels, float *restrict total, int n)
+{
+    for (int c = 0; c < n; c++) total[c] += levels[c];
+}
+
+static PULSAURORA_WIDE void pulsaurora_mean_log(const float *restrict total, float count, float offset, float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) out[c] = pulsaurora_log10f(total[c] / count + offset);
 }
 
-/* Sums over the (2 reach + 1)^2 cells about each cell of a 32 x 32 grid, nothing beyond it; reach is 2 at most. */
-static void pulsaurora_box(const float *restrict grid, int reach, float *restrict out)
+/* Sums over the (2 reach + 1)^2 cells about each cell of a 32 x 32 grid, nothing beyond it; reach is 1 or 2. */
+static inline void pulsaurora_box_of(const float *restrict grid, int reach, float *restrict out)
 {
-    float rows[36 * 32] = {0}, row[36] = {0};
-    for (int i = 0; i < 32; i++) {
-        memcpy(row + 2, grid + 32 * i, 32 * sizeof(float));
-        for (int j = 0; j < 32; j++) {
-            float sum = 0.0f;
-            for (int d = -reach; d <= reach; d++) sum += row[j + 2 + d];
-            rows[32 * (i + 2) + j] = sum;
-        }
+    float rows[36 * 32];
+    memset(rows, 0, 64 * sizeof(float));
+    memset(rows + 34 * 32, 0, 64 * sizeof(float));
+    float *restrict sums = rows + 64;
+    /* As if the rows were one, then again where that took in another row's cells. */
+    for (int c = 2; c < 1022; c++) {
+        float sum = grid[c - reach];
+        for (int d = 1 - reach; d <= reach; d++) sum += grid[c + d];
+        sums[c] = sum;
     }
-    memset(out, 0, 1024 * sizeof(float));
-    for (int d = -reach; d <= reach; d++)
-        for (int c = 0; c < 1024; c++) out[c] += rows[32 * (2 + d) + c];
+    for (int c = 0; c < 1024; c += 32)
+        for (int side = 0; side < 2 * reach; side++) {
+            int j = side < reach ? side : 32 - 2 * reach + side;
+            float sum = 0.0f;
+            for (int d = -reach; d <= reach; d++)
+                if (j + d >= 0 && j + d < 32) sum += grid[c + j + d];
+            sums[c + j] = sum;
+        }
+    for (int c = 0; c < 1024; c++) {
+        float sum = sums[c - 32 * reach];
+        for (int d = 1 - reach; d <= reach; d++) sum += sums[c + 32 * d];
+        out[c] = sum;
+    }
+}
+
+static PULSAURORA_WIDE void pulsaurora_box(const float *restrict grid, int reach, float *restrict out)
+{
+    if (reach == 1) pulsaurora_box_of(grid, 1, out);
+    else pulsaurora_box_of(grid, 2, out);
 }
 
 #endif

@@ -25,6 +25,7 @@ def fill_stars(
     last: int,
     half_s: float,
     offset: float,
+    levels: NDArray[np.float32],
     total: NDArray[np.int16],
     scratch: NDArray[np.float32],
     out: NDArray[np.float32],

@@ -20,7 +20,8 @@ cdef extern from "_stars.h" nogil:
     void pulsaurora_sparks(const float *level, const float *peak, float pedestal, float ratio, float peak_scale,
                            float gain, float read_variance, int8_t *out)
     void pulsaurora_add_sparks(const int8_t *sparks, int sign, int16_t *total)
-    void pulsaurora_add_levels(const float *cells, const int32_t *place, float pedestal, float *total, int n)
+    void pulsaurora_levels(const float *cells, const int32_t *place, float pedestal, float *out, int n)
+    void pulsaurora_add_levels(const float *levels, float *total, int n)
     void pulsaurora_mean_log(const float *total, float count, float offset, float *out, int n)
     void pulsaurora_box(const float *grid, int reach, float *out)
 
@@ -57,13 +58,15 @@ def fill_sparks(const float[:, :, ::1] levels, const float[:, :, ::1] peaks, con
 def fill_stars(const double[::1] times_s, const int8_t[:, ::1] sparks, const float[:, ::1] cells,
                const float[:, ::1] structure, const uint8_t[:, ::1] fine_mask, const int32_t[::1] place,
                const int32_t[::1] coarse_place, const float[:, ::1] background, Py_ssize_t first, Py_ssize_t last,
-               double half_s, double offset, int16_t[::1] total, float[::1] scratch, float[:, ::1] out):
+               double half_s, double offset, float[:, ::1] levels, int16_t[::1] total, float[::1] scratch,
+               float[:, ::1] out):
     """Fill one row of numbers about stars for each of frames first .. last - 1.
 
     times_s (n,) ascending seconds; sparks (n, 4096); cells (n, n_cells) counts; structure (n, >= 1): pedestal
     first; fine_mask (64, 64); place and coarse_place (n_inside,): where cells inside lie in a row of cells and
     in the 32 x 32 grid; background (7, n_inside) as in _structure. Frames within half_s seconds count, 240 at
-    most. total (4096,) and scratch (6 * 1024,) are scratch; out is (last - first, N_STARS) float32.
+    most. levels (n, n_inside), total (4096,) and scratch (6 * 1024,) are scratch; out is (last - first, N_STARS)
+    float32.
     """
     cdef:
         Py_ssize_t f, g, low = 0, high = 0, new_low, new_high
@@ -90,9 +93,11 @@ def fill_stars(const double[::1] times_s, const int8_t[:, ::1] sparks, const flo
                 pulsaurora_add_sparks(&sparks[g, 0], -1, &total[0])
             for g in range(max(high, new_low), new_high):
                 pulsaurora_add_sparks(&sparks[g, 0], 1, &total[0])
+                # Each row of numbers adds up a window of these anew, so that its bits do not depend on others.
+                pulsaurora_levels(&cells[g, 0], &place[0], structure[g, 0], &levels[g, 0], n_inside)
             low = new_low
             high = new_high
-            one_row(cells, structure, fine_mask, place, coarse_place, background, low, high, offset, &total[0],
+            one_row(levels, fine_mask, coarse_place, background, low, high, offset, &total[0],
                     area, grid, &out[f - first, 0])
 
 
@@ -110,12 +115,11 @@ cdef bint is_star(const int16_t *total, const uint8_t[:, ::1] fine_mask, int i, 
     return mine > 2 * others / max(n_others, 1) + ALONE * n
 
 
-cdef void one_row(const float[:, ::1] cells, const float[:, ::1] structure, const uint8_t[:, ::1] fine_mask,
-                  const int32_t[::1] place, const int32_t[::1] coarse_place, const float[:, ::1] background,
-                  Py_ssize_t low, Py_ssize_t high, double offset, const int16_t *total, const float *area,
+cdef void one_row(const float[:, ::1] levels, const uint8_t[:, ::1] fine_mask,
+                  const int32_t[::1] coarse_place, const float[:, ::1] background, Py_ssize_t low, Py_ssize_t high, double offset, const int16_t *total, const float *area,
                   float *grid, float *out) noexcept nogil:
     cdef:
-        int n = place.shape[0], c, i, j, k, n_bright = 0, n_dark = 0, n_covered = 0
+        int n = coarse_place.shape[0], c, i, j, k, n_bright = 0, n_dark = 0, n_covered = 0
         double n_stars = 0, bright_stars = 0, dark_stars = 0, mean_density = 0
         Py_ssize_t g
         float *density = grid + 1024
@@ -134,7 +138,7 @@ cdef void one_row(const float[:, ::1] cells, const float[:, ::1] structure, cons
         n_stars += grid[k]
     memset(work, 0, n * sizeof(float))
     for g in range(low, high):
-        pulsaurora_add_levels(&cells[g, 0], &place[0], structure[g, 0], work, n)
+        pulsaurora_add_levels(&levels[g, 0], work, n)
     pulsaurora_mean_log(work, high - low, <float>offset, relief, n)
     # A number near all of them taken off first leaves more digits to the rest.
     first = relief[0]

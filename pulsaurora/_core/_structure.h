@@ -3,11 +3,12 @@
 #define PULSAURORA_STRUCTURE_H
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "_numeric.h"
 
-static void pulsaurora_fill_log(const float *restrict level, float pedestal, float offset, float *restrict out, int n)
+static PULSAURORA_WIDE void pulsaurora_fill_log(const float *restrict level, float pedestal, float offset, float *restrict out, int n)
 {
     for (int c = 0; c < n; c++) {
         float v = level[c] - pedestal;
@@ -16,8 +17,39 @@ static void pulsaurora_fill_log(const float *restrict level, float pedestal, flo
     }
 }
 
+/* Peaks of some blocks over those that the photon law lets expect; `place` says where the blocks lie. */
+static PULSAURORA_WIDE void pulsaurora_noise_ratios(const float *restrict level, const float *restrict peak,
+                                                    const int32_t *restrict place, double pedestal, float peak_scale,
+                                                    float gain, float read_variance, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) {
+        double v = level[place[c]] - pedestal;
+        v = v > 0.0 ? v : 0.0;
+        out[c] = peak[place[c]] / (peak_scale * sqrtf((float)(gain * v + read_variance)));
+    }
+}
+
+/* What noise adds to the variance of each block's logarithm, and which blocks are to be looked at one by one: those
+ * that are saturated, or whose peak stands three times as high over the mean as noise makes it. */
+static PULSAURORA_WIDE void pulsaurora_block_noise(const float *restrict level, const float *restrict peak,
+                                                   const int32_t *restrict place, double pedestal, double ratio,
+                                                   float peak_scale, int n_pixels, float gain, float read_variance,
+                                                   float offset, float saturation, double *restrict noise,
+                                                   uint8_t *restrict unusual, int n)
+{
+    for (int c = 0; c < n; c++) {
+        float mean = level[place[c]];
+        double v = mean - pedestal;
+        v = v < 0.0 ? 0.0 : v;
+        double sigma = ratio * sqrtf((float)(gain * v + read_variance));
+        double relative = 0.4342944819 * sigma / (v + offset);
+        noise[c] = relative * relative / (n_pixels - 1);
+        unusual[c] = (mean > saturation) | (peak[place[c]] > 3 * peak_scale * sigma);
+    }
+}
+
 /* Products of the gradient, where edge is 1; 0 where it is 0. edge is 0 in the outermost cells. */
-static void pulsaurora_gradient(const float *restrict field, const float *restrict edge, float *restrict gxx,
+static PULSAURORA_WIDE void pulsaurora_gradient(const float *restrict field, const float *restrict edge, float *restrict gxx,
                                 float *restrict gyy, float *restrict gxy)
 {
     memset(gxx, 0, 1024 * sizeof(float));
@@ -33,22 +65,25 @@ static void pulsaurora_gradient(const float *restrict field, const float *restri
 }
 
 /* Replace each value by the sum over the 5 x 5 cells round it, cut at the edges. scratch holds 36 * 32 floats. */
-static void pulsaurora_box_sum(float *restrict grid, float *restrict scratch)
+static PULSAURORA_WIDE void pulsaurora_box_sum(float *restrict grid, float *restrict scratch)
 {
-    float row[36] = {0};
+    float *restrict rows = scratch + 64;
     memset(scratch, 0, 64 * sizeof(float));
     memset(scratch + 34 * 32, 0, 64 * sizeof(float));
-    for (int i = 0; i < 32; i++) {
-        memcpy(row + 2, grid + 32 * i, 32 * sizeof(float));
-        for (int j = 0; j < 32; j++)
-            scratch[32 * (i + 2) + j] = row[j] + row[j + 1] + row[j + 2] + row[j + 3] + row[j + 4];
+    /* As if the rows were one, then again where that took in another row's cells. */
+    for (int c = 2; c < 1022; c++) rows[c] = grid[c - 2] + grid[c - 1] + grid[c] + grid[c + 1] + grid[c + 2];
+    for (int c = 0; c < 1024; c += 32) {
+        rows[c] = grid[c] + grid[c + 1] + grid[c + 2];
+        rows[c + 1] = grid[c] + grid[c + 1] + grid[c + 2] + grid[c + 3];
+        rows[c + 30] = grid[c + 28] + grid[c + 29] + grid[c + 30] + grid[c + 31];
+        rows[c + 31] = grid[c + 29] + grid[c + 30] + grid[c + 31];
     }
     for (int c = 0; c < 1024; c++)
         grid[c] = scratch[c] + scratch[c + 32] + scratch[c + 64] + scratch[c + 96] + scratch[c + 128];
 }
 
 /* Sums over the cells inside of the tensors' trace and of the difference of their eigenvalues. */
-static void pulsaurora_anisotropy(const float *restrict gxx, const float *restrict gyy, const float *restrict gxy,
+static PULSAURORA_WIDE void pulsaurora_anisotropy(const float *restrict gxx, const float *restrict gyy, const float *restrict gxy,
                                   const float *restrict inside, float *restrict trace, float *restrict difference)
 {
     float traces[8] = {0}, differences[8] = {0};

@@ -11,10 +11,15 @@ from libc.stdint cimport uint8_t, int32_t, uint64_t
 from libc.string cimport memset, memcpy
 
 cdef extern from "_numeric.h" nogil:
-    float pulsaurora_select(float *values, int n, int k)
+    float pulsaurora_select(const float *values, int n, int k)
     float pulsaurora_weighted_sum(const float *values, const float *weight, int n)
 
 cdef extern from "_structure.h" nogil:
+    void pulsaurora_noise_ratios(const float *level, const float *peak, const int32_t *place, double pedestal,
+                                 float peak_scale, float gain, float read_variance, float *out, int n)
+    void pulsaurora_block_noise(const float *level, const float *peak, const int32_t *place, double pedestal,
+                                double ratio, float peak_scale, int n_pixels, float gain, float read_variance,
+                                float offset, float saturation, double *noise, uint8_t *unusual, int n)
     void pulsaurora_fill_log(const float *level, float pedestal, float offset, float *out, int n)
     void pulsaurora_gradient(const float *field, const float *edge, float *gxx, float *gyy, float *gxy)
     void pulsaurora_box_sum(float *grid, float *scratch)
@@ -45,7 +50,7 @@ N_STRUCTURE = N_COLUMNS
 
 def scratch_sizes():
     """Floats, bytes and 32-bit integers of scratch that fill_structure needs."""
-    return 4096 + 4 * 1024 + 4096 + 3 * 1024 + 2 * 1024, 6 * 1024, 1024
+    return 4096 + 4 * 1024 + 4096 + 3 * 1024 + 2 * 1024 + 2 * 4096, 6 * 1024 + 2 * 4096, 1024 + 4096 + 1024
 
 
 cdef double corner_mean(const float[:, ::1] level, int i0, int j0, int size) noexcept nogil:
@@ -159,6 +164,7 @@ def fill_structure(const float[:, :, ::1] levels, const float[:, :, ::1] peaks,
         float *inside = &scratch[15360]
         float *edge = &scratch[16384]
         uint8_t *masks = &mask_scratch[0]
+        Blocks blocks
     with nogil:
         # Masks of 32, 16 and 8 cells a side, one after the other.
         halve_mask(&fine_mask[0, 0], 64, masks)
@@ -172,24 +178,65 @@ def fill_structure(const float[:, :, ::1] levels, const float[:, :, ::1] peaks,
             if 0 < i < 31 and 0 < j < 31:
                 if masks[k] and masks[k - 1] and masks[k + 1] and masks[k - 32] and masks[k + 32]:
                     edge[k] = 1
+        blocks.place = &stack[1024]
+        blocks.sampled = &stack[1024 + 4096]
+        blocks.noise = <double *> &scratch[17408]
+        blocks.height = masks + 6 * 1024
+        blocks.unusual = masks + 6 * 1024 + 4096
+        blocks.mask = &fine_mask[0, 0]
+        list_blocks(&blocks, fine_mask, fine_elevation)
         for f in range(n_frames):
-            one_frame(levels[f], peaks[f], fine_mask, fine_elevation, peak_scale, n_pixels, gain, read_variance,
+            one_frame(levels[f], peaks[f], &blocks, peak_scale, n_pixels, gain, read_variance,
                       offset, saturation, basis, &scratch[0], masks, &stack[0], cells[f], &out[f, 0])
 
 
-cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
-                    const uint8_t[:, ::1] fine_mask, const float[:, ::1] elevation,
-                    float peak_scale, int n_pixels, float gain, float read_variance, float offset,
-                    float saturation, const float[:, ::1] basis, float *scratch, uint8_t *masks, int32_t *stack,
-                    float[:, ::1] cells, float *out) noexcept nogil:
+cdef struct Blocks:
+    # The fine blocks inside the mask, row after row.
+    int n, n_sampled, n_sectors, n_low, n_high
+    int32_t *place    # where each lies among the 4096
+    int32_t *sampled  # the same of every fourth column, shifted from row to row
+    double *noise     # scratch of one number a block
+    const uint8_t *mask
+    uint8_t *height   # 1 below 35 degrees, 2 above 55
+    uint8_t *unusual  # scratch
+
+
+cdef void list_blocks(Blocks *blocks, const uint8_t[:, ::1] mask, const float[:, ::1] elevation) noexcept nogil:
+    cdef uint64_t sectors = 0
+    cdef int i, j, n = 0
+    blocks.n_sampled = blocks.n_low = blocks.n_high = 0
+    for i in range(64):
+        for j in range(64):
+            if not mask[i, j]:
+                continue
+            blocks.place[n] = 64 * i + j
+            blocks.height[n] = 0
+            if elevation[i, j] < 35:
+                blocks.height[n] = 1
+                blocks.n_low += 1
+            elif elevation[i, j] > 55:
+                blocks.height[n] = 2
+                blocks.n_high += 1
+            n += 1
+            sectors |= <uint64_t>1 << (i // 8 * 8 + j // 8)
+            if j % 4 == i % 4:
+                blocks.sampled[blocks.n_sampled] = 64 * i + j
+                blocks.n_sampled += 1
+    blocks.n = n
+    blocks.n_sectors = count_bits(sectors)
+
+
+cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const Blocks *blocks, float peak_scale,
+                    int n_pixels, float gain, float read_variance, float offset, float saturation,
+                    const float[:, ::1] basis, float *scratch, uint8_t *masks, int32_t *stack, float[:, ::1] cells, float *out) noexcept nogil:
     cdef:
-        int i, j, k, c, n_stars = 0, n = 0, n_points = 0, n_saturated = 0, n_sampled = 0, n_coarse = 0, n_edge = 0, n_glare = 0
+        int i, j, k, c, n = blocks.n, n_stars = 0, n_points = 0, n_saturated = 0, n_coarse = 0, n_edge = 0, n_glare = 0
         double pedestal, other, v, sigma, ratio, total = 0, total2 = 0, total3 = 0, noise = 0, strength = 0, x
-        double low_total = 0, high_total = 0, n_low = 0, n_high = 0
+        double low_total = 0, high_total = 0
         double plane_x = 0, plane_y = 0, plane_xx = 0, plane_yy = 0, mean, deviation
         double energy = 0, n_blocks = 0
         float top, half
-        uint64_t sectors = 0, starry = 0
+        uint64_t starry = 0
         float *fine = scratch
         float *coarse = scratch + 4096
         float *relief = scratch + 5120
@@ -223,45 +270,37 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
                                   + level[2 * i + 1, 2 * j] + level[2 * i + 1, 2 * j + 1])
 
     # How noisy this camera is against the photon law, from a quarter of the blocks: stars and edges do not move a median.
-    for i in range(64):
-        for j in range(i & 3, 64, 4):
-            if fine_mask[i, j]:
-                v = level[i, j] - pedestal
-                work[n_sampled] = peak[i, j] / (peak_scale * sqrtf(gain * (v if v > 0 else 0) + read_variance))
-                n_sampled += 1
-    ratio = pulsaurora_select(work, n_sampled, n_sampled // 2) if n_sampled else 1.0
+    pulsaurora_noise_ratios(&level[0, 0], &peak[0, 0], blocks.sampled, pedestal, peak_scale, gain, read_variance, work,
+                            blocks.n_sampled)
+    ratio = pulsaurora_select(work, blocks.n_sampled, blocks.n_sampled // 2) if blocks.n_sampled else 1.0
     ratio = min(max(ratio, 0.3), 3.0)
     out[NOISE_RATIO] = ratio
 
-    for i in range(64):
-        for j in range(64):
-            if not fine_mask[i, j]:
-                continue
-            v = level[i, j] - pedestal
-            if v < 0:
-                v = 0
-            x = fine[i * 64 + j]
-            n += 1
-            total += x
-            sigma = ratio * sqrtf(gain * v + read_variance)
-            noise += (0.4342944819 * sigma / (v + offset)) ** 2 / (n_pixels - 1)
-            if level[i, j] > saturation:
-                n_saturated += 1
-            elif peak[i, j] > 3 * peak_scale * sigma and peak[i, j] + level[i, j] < 65000:
-                if peak[i, j] > 4 * peak_scale * sigma:
-                    n_points += 1
-                    strength += peak[i, j] / sigma
-                if stands_alone(level, peak, i, j):
-                    n_stars += 1
-                    stars[i // 2 * 32 + j // 2] += 1
-                    starry |= <uint64_t>1 << (i // 8 * 8 + j // 8)
-            sectors |= <uint64_t>1 << (i // 8 * 8 + j // 8)
-            if elevation[i, j] < 35:
-                low_total += x
-                n_low += 1
-            elif elevation[i, j] > 55:
-                high_total += x
-                n_high += 1
+    pulsaurora_block_noise(&level[0, 0], &peak[0, 0], blocks.place, pedestal, ratio, peak_scale, n_pixels, gain,
+                           read_variance, offset, saturation, blocks.noise, blocks.unusual, n)
+    for c in range(n):
+        x = fine[blocks.place[c]]
+        total += x
+        noise += blocks.noise[c]
+        low_total += x if blocks.height[c] == 1 else 0.0
+        high_total += x if blocks.height[c] == 2 else 0.0
+    for c in range(n):
+        if not blocks.unusual[c]:
+            continue
+        i = blocks.place[c] // 64
+        j = blocks.place[c] % 64
+        v = max(level[i, j] - pedestal, 0.0)
+        sigma = ratio * sqrtf(gain * v + read_variance)
+        if level[i, j] > saturation:
+            n_saturated += 1
+        elif peak[i, j] + level[i, j] < 65000:
+            if peak[i, j] > 4 * peak_scale * sigma:
+                n_points += 1
+                strength += peak[i, j] / sigma
+            if stands_alone(level, peak, i, j):
+                n_stars += 1
+                stars[i // 2 * 32 + j // 2] += 1
+                starry |= <uint64_t>1 << (i // 8 * 8 + j // 8)
     if n == 0:
         return
     mean = total / n
@@ -285,8 +324,9 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
     out[POINTS] = log10(1.0 + n_points)
     out[POINT_STRENGTH] = log10(1.0 + strength / n_points) if n_points else 0
     out[STARS] = log10(1.0 + n_stars)
-    out[STAR_COVER] = <float>count_bits(starry) / count_bits(sectors)
-    out[HORIZON_RATIO] = low_total / n_low - high_total / n_high if n_low > 0 and n_high > 0 else 0
+    out[STAR_COVER] = <float>count_bits(starry) / blocks.n_sectors
+    out[HORIZON_RATIO] = (low_total / blocks.n_low - high_total / blocks.n_high
+                          if blocks.n_low > 0 and blocks.n_high > 0 else 0)
     if n_coarse == 0:
         return
     total2 /= n_coarse
@@ -318,7 +358,7 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak,
     out[LOCAL_ELONGATION] = local_elongation(gxx, gyy, gxy, inside, work)
 
     # Variance at 1, 2, 4, 8 coarse half-cells; what photon noise adds at the two finest is taken off.
-    x = block_variance(fine, &fine_mask[0, 0], 64, &n_blocks) - noise
+    x = block_variance(fine, blocks.mask, 64, &n_blocks) - noise
     out[TEXTURE_0] = log10((x if x > 0 else 0) + 1e-6)
     x = block_variance(coarse, coarse_mask, 32, &n_blocks) - noise / 4
     out[TEXTURE_1] = log10((x if x > 0 else 0) + 1e-6)
@@ -350,8 +390,8 @@ cdef void fill_relief(const float *relief, const uint8_t *mask, const float *ins
     out[RELIEF_STRONG] = counts[1] / n
     out[RELIEF_DARK] = counts[2] / n
     memcpy(work, relief, n * sizeof(float))
-    out[RELIEF_P98] = pulsaurora_select(work, n, (98 * n) // 100)
     out[RELIEF_P2] = pulsaurora_select(work, n, (2 * n) // 100)
+    out[RELIEF_P98] = pulsaurora_select(work, n, (98 * n) // 100)
     for k in range(1024):
         field[k] = work[k] = 0
         seen[k] = 0

@@ -96,9 +96,19 @@ def _inflate_gzip(data, name):
             pass
         else:
             # libdeflate stops at the end of the first member; another would lie further on.
-            if len(inflated) == claimed and _pgm.find_gzip_member(data, _SHORTEST_GZIP) < 0:
+            if len(inflated) == claimed and _is_one_member(data, inflated):
                 return inflated, None
     return _stream_gzip(data, name)
+
+
+def _is_one_member(data, inflated):
+    """Tell whether the gzip member that was inflated ends where the data do."""
+    if _pgm.find_gzip_member(data, _SHORTEST_GZIP) < 0:
+        return True
+    # In one file of sixty some bytes look like another's first by chance. A member ends with the checksum and
+    # length of what it holds: if the data end so, and nothing does before, the member is the whole of them.
+    trailer = deflate.crc32(inflated).to_bytes(4, "little") + (len(inflated) % 2**32).to_bytes(4, "little")
+    return data.find(trailer) == len(data) - len(trailer)
 
 
 def _stream_gzip(data, name):

@@ -4,22 +4,26 @@ h5py is imported where there is a day file, not before.
 """
 
 import contextlib
+import threading
 
 import numpy as np
 
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.imaging.frames import Frames
-from pulsaurora.imaging.themis import read_minute
+from pulsaurora.imaging.themis import FRAMES_A_MINUTE, read_minute
 from pulsaurora.problems import Problem, UnreadableFileError
 
 
 @contextlib.contextmanager
-def open_minutes(night):
+def open_minutes(night, reuse=False):
     """Open a night to read its minutes.
 
     Parameters
     ----------
     night : archive.layout.Night
+    reuse : bool
+        Whether the images of a minute file may be overwritten when the same thread reads the next. Memory
+        that is given back after each file and asked for again costs a tenth of the time that reading takes.
 
     Yields
     ------
@@ -33,12 +37,20 @@ def open_minutes(night):
         If a day file is not what it was when the night was listed.
     """
     if night.dayfile is None:
-        yield lambda minute: read_minute(minute.alternatives, metadata=False)
+        rooms = _Rooms() if reuse else None
+        yield lambda minute: read_minute(minute.alternatives, False, rooms and rooms.images)
         return
     from pulsaurora.archive.dayfile import read_dayfile
 
     with read_dayfile(night.dayfile) as day:
         yield _DayMinutes(night, day).read
+
+
+class _Rooms(threading.local):
+    """Room for the images of one minute, for each thread its own."""
+
+    def __init__(self):
+        self.images = np.empty((FRAMES_A_MINUTE, 256, 256), np.uint16)
 
 
 class _DayMinutes:

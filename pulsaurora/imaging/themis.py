@@ -4,6 +4,7 @@ A minute file holds 20 frames, more or fewer at times. Every whole frame in it i
 happened to its neighbours, and what was lost is told as a Problem: reading never stops at a bad file.
 """
 
+import datetime
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,6 +24,10 @@ CADENCE = np.timedelta64(3, "s")
 _CLOCK_SLACK = np.timedelta64(5, "m")
 # and beyond this the name is believed instead.
 _CLOCK_ABSURD = np.timedelta64(1, "D")
+# The same in plain numbers, for the usual case.
+_EPOCH, _MICROSECOND = datetime.datetime(1970, 1, 1), datetime.timedelta(microseconds=1)
+_CLOCK_SLACK_US = int(_CLOCK_SLACK / np.timedelta64(1, "us"))
+_HALF_A_MINUTE_US = int(CADENCE / np.timedelta64(1, "us")) * (FRAMES_A_MINUTE // 2)
 _MOST_EVENTS = 8
 
 ESTIMATED = "time_estimated"
@@ -71,7 +76,7 @@ def read_frames(paths, workers=None):
     return _in_time_order(parts, [plain_text(path) for path in paths], stack)
 
 
-def read_minute(path, metadata=True):
+def read_minute(path, metadata=True, room=None):
     """Read one minute file, or the same minute from several.
 
     Parameters
@@ -81,6 +86,8 @@ def read_minute(path, metadata=True):
         read; the others only if something is wrong with it, for the frames it lacks.
     metadata : bool
         Whether to make the header dictionaries (about 0.1 ms a minute).
+    room : ndarray of uint16, shape (any, 256, 256), optional
+        Where the images go if they fit there, in place of an array of their own.
 
     Returns
     -------
@@ -98,7 +105,7 @@ def read_minute(path, metadata=True):
     parts, names = [], []
     for alternatives in same_frames.values():
         for one in alternatives:
-            parts.append(_read_file(one, metadata=metadata))
+            parts.append(_read_file(one, None if parts else room, metadata))
             names.append(plain_text(one))
             if not parts[-1].problems:
                 break
@@ -211,7 +218,13 @@ def _flag(flags, which, name):
 
 def _frame_times(table, named, reasons, flags):
     """Time of each frame, and which frames have one; what is wrong goes to `reasons` and `flags`."""
-    times = table[:, _pgm.TIME_US].copy().view("datetime64[us]")
+    stamps = table[:, _pgm.TIME_US].copy()
+    times = stamps.view("datetime64[us]")
+    if named is not None and len(stamps):
+        # Nearly every file: all clocks agree with its name. NaT is the least of all numbers.
+        middle = (named.start - _EPOCH) // _MICROSECOND + _HALF_A_MINUTE_US
+        if stamps.min() >= middle - _CLOCK_SLACK_US and stamps.max() <= middle + _CLOCK_SLACK_US:
+            return times, np.ones(len(times), bool)
     position = table[:, _pgm.POSITION]
     doubtful = np.isnat(times)
     if named is not None:

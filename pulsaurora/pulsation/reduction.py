@@ -318,6 +318,7 @@ def _window_stars(reduced, times_s, first, last, half_s):
         _stars.fill_stars(
             times_s, reduced.sparks, reduced.cells, reduced.structure, grid.fine_mask, grid.place,
             grid.coarse_place, grid.background, first, last, half_s, OFFSET,
+            np.empty((len(reduced), len(grid.place)), dtype=np.float32),
             np.empty(FINE * FINE, dtype=np.int16), np.empty(6 * COARSE * COARSE, dtype=np.float32), out,
         )  # fmt: skip
     return out

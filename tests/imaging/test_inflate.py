@@ -14,6 +14,7 @@ import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pulsaurora._core import _pgm
 from pulsaurora.imaging import inflate
 from pulsaurora.problems import UnreadableFileError
 
@@ -179,3 +180,22 @@ def test_inflating_lets_other_threads_run():
         turns.append(1)
     thread.join()
     assert len(turns) > 5
+
+
+def test_bytes_that_look_like_another_member_change_nothing():
+    noise = np.random.default_rng(5).integers(0, 256, 3000, np.uint8).tobytes()
+    content = noise + b"\x1f\x8b\x08\x00" + noise[::-1]  # stored as it is, so the file holds it too
+    stored = gzip.compress(content, 0)
+    assert _pgm.find_gzip_member(stored, 18) > 0 and inflate._is_one_member(stored, content)
+    assert inflate.inflate(stored) == (content, None)
+    # The same member twice ends as one does, and is two.
+    assert inflate.inflate(stored + stored) == (content + content, None)
+
+
+@pytest.mark.parametrize("at", [18, 19, 4112, 4113, 4114, 4115, 9996])
+def test_a_member_is_found_wherever_it_begins(at):
+    data = bytearray(10_000)
+    data[at : at + 4] = b"\x1f\x8b\x08\x1f"
+    assert _pgm.find_gzip_member(data, 18) == at
+    data[at + 3] = 32
+    assert _pgm.find_gzip_member(data, 18) == -1
