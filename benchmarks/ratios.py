@@ -190,7 +190,7 @@ def read_kept():
 
 
 def keep(rows, machine, frames, path=KEPT):
-    """Write a run to be compared with, what other benchmarks measured besides; return all rows."""
+    """Write a run to be compared with; what only other runs measured stays. Return all rows."""
     kept = read_kept() if path == KEPT else {}
     figures = kept.get("figures", {}) if kept.get("frames") == frames else {}
     for row in rows:

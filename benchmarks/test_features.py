@@ -9,6 +9,7 @@ in every window, or the peaks of every series; onnxruntime the model, which is o
 import numpy as np
 import pytest
 from scipy import fft, signal
+from threadpoolctl import threadpool_limits
 
 from pulsaurora.classification.model import load_model
 from pulsaurora.pulsation.pulses import PULSE_COLUMNS, REACH_S, measure_pulses
@@ -50,6 +51,13 @@ def test_reducing(beside, frames, grid, reduced):
     took = beside(lambda: reduce_frames(images, times, grid), peer, N_FRAMES)
     work = "a frame to cells, structure and sparks"
     beside.note(work, "numpy: blocks' means and peaks alone", took["ours"][0], took["numpy"][0])
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """scipy's linear algebra takes all cores otherwise, and waits for them where others have them."""
+    with threadpool_limits(1):
+        yield
 
 
 def spectra_by_scipy(cells):
