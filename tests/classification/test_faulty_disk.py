@@ -223,12 +223,12 @@ def test_files_that_change_between_the_listing_and_the_reading(stream0, model, t
     paths = [synthetic.minute_path(stream0, f"2014-03-10T06:{minute:02d}") for minute in range(10)]
     whole, lock, changed = nightreader.read_minute, threading.Lock(), []
 
-    def change_first(minute, **known):
+    def change_first(minute, *more, **known):
         with lock:
             if minute[0] in paths and not changed:
                 changed.append(True)
                 change()
-        return whole(minute, **known)
+        return whole(minute, *more, **known)
 
     def change():
         paths[2].unlink()
