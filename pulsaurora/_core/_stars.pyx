@@ -16,6 +16,9 @@ cdef extern from "_numeric.h" nogil:
 cdef extern from "_relief.h" nogil:
     void pulsaurora_relief(const float *basis, float *values, float *clipped, int n)
 
+cdef extern from "_box.h" nogil:
+    void pulsaurora_box(const float *grid, int reach, float *out)
+
 cdef extern from "_stars.h" nogil:
     void pulsaurora_sparks(const float *level, const float *peak, float pedestal, float ratio, float peak_scale,
                            float gain, float read_variance, int8_t *out)
@@ -23,7 +26,6 @@ cdef extern from "_stars.h" nogil:
     void pulsaurora_levels(const float *cells, const int32_t *place, float pedestal, float *out, int n)
     void pulsaurora_add_levels(const float *levels, float *total, int n)
     void pulsaurora_mean_log(const float *total, float count, float offset, float *out, int n)
-    void pulsaurora_box(const float *grid, int reach, float *out)
 
 # Columns of the output, in the order of pulsaurora.pulsation.table.STARS.
 cdef enum:

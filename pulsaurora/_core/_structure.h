@@ -64,24 +64,6 @@ static PULSAURORA_WIDE void pulsaurora_gradient(const float *restrict field, con
     }
 }
 
-/* Replace each value by the sum over the 5 x 5 cells round it, cut at the edges. scratch holds 36 * 32 floats. */
-static PULSAURORA_WIDE void pulsaurora_box_sum(float *restrict grid, float *restrict scratch)
-{
-    float *restrict rows = scratch + 64;
-    memset(scratch, 0, 64 * sizeof(float));
-    memset(scratch + 34 * 32, 0, 64 * sizeof(float));
-    /* As if the rows were one, then again where that took in another row's cells. */
-    for (int c = 2; c < 1022; c++) rows[c] = grid[c - 2] + grid[c - 1] + grid[c] + grid[c + 1] + grid[c + 2];
-    for (int c = 0; c < 1024; c += 32) {
-        rows[c] = grid[c] + grid[c + 1] + grid[c + 2];
-        rows[c + 1] = grid[c] + grid[c + 1] + grid[c + 2] + grid[c + 3];
-        rows[c + 30] = grid[c + 28] + grid[c + 29] + grid[c + 30] + grid[c + 31];
-        rows[c + 31] = grid[c + 29] + grid[c + 30] + grid[c + 31];
-    }
-    for (int c = 0; c < 1024; c++)
-        grid[c] = scratch[c] + scratch[c + 32] + scratch[c + 64] + scratch[c + 96] + scratch[c + 128];
-}
-
 /* Sums over the cells inside of the tensors' trace and of the difference of their eigenvalues. */
 static PULSAURORA_WIDE void pulsaurora_anisotropy(const float *restrict gxx, const float *restrict gyy, const float *restrict gxy,
                                   const float *restrict inside, float *restrict trace, float *restrict difference)

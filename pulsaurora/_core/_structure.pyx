@@ -22,9 +22,11 @@ cdef extern from "_structure.h" nogil:
                                 float offset, float saturation, double *noise, uint8_t *unusual, int n)
     void pulsaurora_fill_log(const float *level, float pedestal, float offset, float *out, int n)
     void pulsaurora_gradient(const float *field, const float *edge, float *gxx, float *gyy, float *gxy)
-    void pulsaurora_box_sum(float *grid, float *scratch)
     void pulsaurora_anisotropy(const float *gxx, const float *gyy, const float *gxy, const float *inside,
                                float *trace, float *difference)
+
+cdef extern from "_box.h" nogil:
+    void pulsaurora_box(const float *grid, int reach, float *out)
 
 cdef extern from "_relief.h" nogil:
     void pulsaurora_relief(const float *basis, float *values, float *clipped, int n)
@@ -128,12 +130,12 @@ cdef void halve_mask(const uint8_t *mask, int size, uint8_t *out) noexcept nogil
             out[i * half + j] = mask[k] & mask[k + 1] & mask[k + size] & mask[k + size + 1]
 
 
-cdef float local_elongation(float *gxx, float *gyy, float *gxy, const float *inside, float *scratch) noexcept nogil:
+cdef float local_elongation(float *gxx, float *gyy, float *gxy, const float *inside) noexcept nogil:
     """Anisotropy of the structure tensor in 5 x 5 cells; the products of the gradient become their sums."""
     cdef float trace, difference
-    pulsaurora_box_sum(gxx, scratch)
-    pulsaurora_box_sum(gyy, scratch)
-    pulsaurora_box_sum(gxy, scratch)
+    pulsaurora_box(gxx, 2, gxx)
+    pulsaurora_box(gyy, 2, gyy)
+    pulsaurora_box(gxy, 2, gxy)
     pulsaurora_anisotropy(gxx, gyy, gxy, inside, &trace, &difference)
     return difference / (trace + 1e-9)
 
@@ -355,7 +357,7 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
     out[GRADIENT] = energy / n_edge if n_edge else 0
     out[GRADIENT_P95] = pulsaurora_select(work, n_edge, (95 * n_edge) // 100) if n_edge else 0
     out[GLOBAL_ELONGATION] = sky_elongation(gxx, gyy, gxy, inside)
-    out[LOCAL_ELONGATION] = local_elongation(gxx, gyy, gxy, inside, work)
+    out[LOCAL_ELONGATION] = local_elongation(gxx, gyy, gxy, inside)
 
     # Variance at 1, 2, 4, 8 coarse half-cells; what photon noise adds at the two finest is taken off.
     x = block_variance(fine, blocks.mask, 64, &n_blocks) - noise
@@ -421,4 +423,4 @@ cdef void fill_relief(const float *relief, const uint8_t *mask, const float *ins
     out[RELIEF_LARGEST] = <float>largest / n
     pulsaurora_gradient(field, edge, gxx, gyy, gxy)
     out[RELIEF_GLOBAL_ELONGATION] = sky_elongation(gxx, gyy, gxy, inside)
-    out[RELIEF_LOCAL_ELONGATION] = local_elongation(gxx, gyy, gxy, inside, work)
+    out[RELIEF_LOCAL_ELONGATION] = local_elongation(gxx, gyy, gxy, inside)

@@ -36,6 +36,7 @@ AMPLITUDE_THRESHOLD = 0.01
 # Sliding sums start afresh at multiples of this; an UT hour holds a whole number of them.
 ANCHOR_S = 180.0
 BEAT_S = 60.0  # time in which a cell that beats both rises and falls
+STACK_S = 120.0  # time over which faint stars are averaged: they turn by a pixel or two in it
 SHORTEST_PERIOD_S = 6.0
 MAXIMUM_WINDOW_S = 360.0
 
@@ -298,7 +299,7 @@ def window_features(
     )  # fmt: skip
     out[:, n_structure : n_structure + n_modulation] = modulation
     out[:, n_structure + n_modulation : -len(SUN_MOON)] = _window_stars(
-        reduced, times_s, first, last, min(BEAT_S, window_s / 2) + 0.5 * cadence_s
+        reduced, times_s, first, last, min(STACK_S, window_s) / 2 + 0.5 * cadence_s
     )
     if latitude is None or longitude is None:
         out[:, -3:-1] = -90.0
