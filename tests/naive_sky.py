@@ -1,5 +1,7 @@
 """Oracles of the features: each number by its definition, slowly, sharing nothing with the kernels."""
 
+from functools import cache
+
 import numpy as np
 
 
@@ -210,7 +212,7 @@ def modulation_row(times_s, levels, pedestals, ratios, mask, centre, half=60.0, 
         spectrum = waves @ (taper * residual)
         power = np.abs(spectrum) ** 2
         v = max(level - pedestal, 0.0)
-        noise = ratio2 * (1.68 * v + 380) / (4 * (block**2 - 1)) * power_of_taper
+        noise = ratio2 * (1.68 * v + 380) / quiet_pixels(block) * power_of_taper
         amplitude = np.sqrt(max((power[fast].sum() - n_fast * noise) * scale, 0)) / (v + offset)
         slow = np.sqrt(max((power[~fast].sum() - (~fast).sum() * noise) * scale, 0)) / (v + offset)
         excess = power[fast].sum() / (n_fast * noise)
@@ -338,7 +340,7 @@ def beat_row(times_s, counts, ratios, inside, centre, reach, block=4):
         series = y[:, i, j] - np.polyval(np.polyfit(t - centre, y[:, i, j], 1), t - centre)
         steps = [series[b] - series[a] for a in range(len(t)) for b in range(a + 1, len(t))]
         beat[i, j] = min(max(steps), -min(steps))
-    noise = ratios[near].mean() * np.sqrt((1.68 * mean + 380) / (4 * (block**2 - 1))) / (mean + 100)
+    noise = ratios[near].mean() * np.sqrt((1.68 * mean + 380) / quiet_pixels(block)) / (mean + 100)
     sure = inside & (beat > 6 * noise)
     beats = {limit: (sure & (beat > limit)).sum() / inside.sum() for limit in (0.04, 0.16)}
     logs = np.log10(x + 100)
@@ -354,6 +356,28 @@ def beat_row(times_s, counts, ratios, inside, centre, reach, block=4):
     }
 
 
+def middle_cells(level):
+    """Cells: of four blocks, the mean of the middle two."""
+    n = len(level) // 2
+    return np.sort(level.reshape(n, 2, n, 2).transpose(0, 2, 1, 3).reshape(n, n, 4))[..., 1:3].mean(axis=-1)
+
+
+@cache
+def quiet_pixels(block):
+    """How many pixels' plain mean is as noisy as a cell; the variance of the middle by drawing numbers."""
+    middle = np.sort(np.random.default_rng(1).standard_normal((4_000_000, 4)))[:, 1:3].mean(axis=1)
+    return round((block**2 - 1) / middle.var())
+
+
+def spark_of(frames, k, pedestals, ratios, peak_scale, block):
+    """How far each block's peak stands above noise in frame k."""
+    level, peak = cell_means(frames[k], block)
+    light = np.maximum(level - pedestals[k], 0)
+    noise = ratios[k] * np.sqrt(1.68 * light + 380)
+    spark = np.clip((peak - peak_scale * noise) / np.maximum(noise, 0.02 * light), -6.25, 6.25)
+    return np.where(level + peak >= 65000, 0, spark)
+
+
 def star_row(times_s, frames, elevation, pedestals, ratios, centre, reach=61.5, block=4):
     """The numbers about faint stars round one frame by their definitions, as a dictionary."""
     near = [k for k, t in enumerate(times_s) if abs(t - times_s[centre]) <= reach]
@@ -363,12 +387,18 @@ def star_row(times_s, frames, elevation, pedestals, ratios, centre, reach=61.5, 
     peak_scale = draws.max(axis=1).mean() * block**2 / (block**2 - 1)
     sparks, levels = [], []
     for k in near:
-        level, peak = cell_means(frames[k], block)
-        light = np.maximum(level - pedestals[k], 0)
-        noise = ratios[k] * np.sqrt(1.68 * light + 380)
-        spark = np.clip((peak - peak_scale * noise) / np.maximum(noise, 0.02 * light), -6.25, 6.25)
-        sparks.append(np.where(level + peak >= 65000, 0, spark))
-        levels.append(np.maximum(level.reshape(size // 2, 2, size // 2, 2).mean((1, 3)) - pedestals[k], 0))
+        level, _ = cell_means(frames[k], block)
+        sparks.append(spark_of(frames, k, pedestals, ratios, peak_scale, block))
+        levels.append(np.maximum(middle_cells(level) - pedestals[k], 0))
+    passing, lasting = [], []
+    for n, k in enumerate(near):
+        beside = [spark_of(frames, j, pedestals, ratios, peak_scale, block)
+                  for j in (k - 1, k + 1)
+                  if 0 <= j < len(frames) and abs(times_s[j] - times_s[k]) <= 7.5]  # fmt: skip
+        if beside:
+            point = inside & (sparks[n] >= 5 - 1 / 32)
+            passing.append((point & np.all([one < 2 - 1 / 32 for one in beside], axis=0)).sum())
+            lasting.append((point & np.all([one >= 2.5 - 1 / 32 for one in beside], axis=0)).sum())
     spark = np.mean(sparks, axis=0)
     stars = np.zeros_like(inside)
     for i, j in np.argwhere(inside):
@@ -399,8 +429,10 @@ def star_row(times_s, frames, elevation, pedestals, ratios, centre, reach=61.5, 
         "faint_star_cover": np.mean(density > 0.25 * max(density.mean(), 0.02)),
         "faint_in_bright": within(bright),
         "faint_in_dark": within(dark),
-        "faint_on_relief": np.corrcoef(density, smooth)[0, 1],
-        "faint_on_structure": np.corrcoef(density, np.abs(smooth))[0, 1],
+        "faint_on_relief": total / (total + 10) * np.corrcoef(density, smooth)[0, 1],
+        "faint_on_structure": total / (total + 10) * np.corrcoef(density, np.abs(smooth))[0, 1],
+        "passing_points": np.log10(1 + np.mean(passing or [0])),
+        "lasting_points": np.log10(1 + np.mean(lasting or [0])),
     }
 
 

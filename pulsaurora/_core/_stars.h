@@ -36,6 +36,32 @@ static PULSAURORA_WIDE void pulsaurora_add_sparks(const int8_t *restrict sparks,
         for (int k = 0; k < 4096; k++) total[k] = (int16_t)(total[k] - sparks[k]);
 }
 
+/* Blocks inside the mask with a point in this frame: those with none in the frames before and after, and those with
+ * one in both. */
+static PULSAURORA_WIDE void pulsaurora_points(const int8_t *restrict before, const int8_t *restrict now,
+                                              const int8_t *restrict after, const uint8_t *restrict mask, int8_t point,
+                                              int8_t none, int8_t some, int32_t *restrict n_passing,
+                                              int32_t *restrict n_lasting)
+{
+    int32_t passing = 0, lasting = 0;
+    for (int i = 0; i < 64; i++) {
+        /* A row's counts are of 8 bits, as are what is counted. */
+        uint8_t passes[64], lasts[64];
+        for (int j = 0; j < 64; j++) {
+            int k = 64 * i + j;
+            uint8_t here = (uint8_t)((now[k] >= point) & (mask[k] != 0));
+            passes[j] = here & (uint8_t)((before[k] < none) & (after[k] < none));
+            lasts[j] = here & (uint8_t)((before[k] >= some) & (after[k] >= some));
+        }
+        for (int j = 0; j < 64; j++) {
+            passing += passes[j];
+            lasting += lasts[j];
+        }
+    }
+    *n_passing = passing;
+    *n_lasting = lasting;
+}
+
 /* Counts above the pedestal of the cells inside, closed up. */
 static PULSAURORA_WIDE void pulsaurora_levels(const float *restrict cells, const int32_t *restrict place,
                                               float pedestal, float *restrict out, int n)

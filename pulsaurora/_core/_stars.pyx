@@ -2,7 +2,8 @@
 
 A block's spark is how far its brightest pixel stands above what noise alone would make it. Averaged over two
 minutes, in which stars turn by less than a pixel or two, sparks show stars two magnitudes fainter than one
-frame does: enough of them to tell where something hides them. Fine blocks and cells are those of _structure.
+frame does: enough of them to tell where something hides them. Stars last from frame to frame; flakes of snow,
+aircraft and particles that hit the CCD are elsewhere in the next. Fine blocks and cells are those of _structure.
 Oracle: tests/naive_sky.py::star_row.
 """
 
@@ -23,6 +24,8 @@ cdef extern from "_stars.h" nogil:
     void pulsaurora_sparks(const float *level, const float *peak, float pedestal, float ratio, float peak_scale,
                            float gain, float read_variance, int8_t *out)
     void pulsaurora_add_sparks(const int8_t *sparks, int sign, int16_t *total)
+    void pulsaurora_points(const int8_t *before, const int8_t *now, const int8_t *after, const uint8_t *mask,
+                           int8_t point, int8_t none, int8_t some, int32_t *n_passing, int32_t *n_lasting)
     void pulsaurora_levels(const float *cells, const int32_t *place, float pedestal, float *out, int n)
     void pulsaurora_add_levels(const float *levels, float *total, int n)
     void pulsaurora_mean_log(const float *total, float count, float offset, float *out, int n)
@@ -30,6 +33,7 @@ cdef extern from "_stars.h" nogil:
 # Columns of the output, in the order of pulsaurora.pulsation.table.STARS.
 cdef enum:
     FAINT_STARS, FAINT_STAR_COVER, FAINT_IN_BRIGHT, FAINT_IN_DARK, FAINT_ON_RELIEF, FAINT_ON_STRUCTURE
+    PASSING_POINTS, LASTING_POINTS
     N_COLUMNS
 
 N_STARS = N_COLUMNS
@@ -38,6 +42,12 @@ N_STARS = N_COLUMNS
 # neighbours' mean.
 cdef double LEAST = 16 * 0.6
 cdef double ALONE = 16 * 0.35
+# A spark that is a point, one that is none, and what a point is at least in the frames beside if it lasts.
+cdef int8_t POINT = 16 * 5
+cdef int8_t NONE = 16 * 2
+cdef int8_t SOME = 40
+# With fewer stars, where they stand says little: the correlations are taken for less.
+cdef double FEW = 10
 # The sums of sparks are of 16 bits.
 cdef int MOST_FRAMES = 240
 
@@ -60,14 +70,15 @@ def fill_sparks(const float[:, :, ::1] levels, const float[:, :, ::1] peaks, con
 def fill_stars(const double[::1] times_s, const int8_t[:, ::1] sparks, const float[:, ::1] cells,
                const float[:, ::1] structure, const uint8_t[:, ::1] fine_mask, const int32_t[::1] place,
                const int32_t[::1] coarse_place, const float[:, ::1] background, Py_ssize_t first, Py_ssize_t last,
-               double half_s, double offset, float[:, ::1] levels, int16_t[::1] total, float[::1] scratch,
-               float[:, ::1] out):
+               double half_s, double next_s, double offset, float[:, ::1] levels, int32_t[:, ::1] points,
+               int16_t[::1] total, float[::1] scratch, float[:, ::1] out):
     """Fill one row of numbers about stars for each of frames first .. last - 1.
 
     times_s (n,) ascending seconds; sparks (n, 4096); cells (n, n_cells) counts; structure (n, >= 1): pedestal
     first; fine_mask (64, 64); place and coarse_place (n_inside,): where cells inside lie in a row of cells and
     in the 32 x 32 grid; background (7, n_inside) as in _structure. Frames within half_s seconds count, 240 at
-    most. levels (n, n_inside), total (4096,) and scratch (6 * 1024,) are scratch; out is (last - first, N_STARS)
+    most; a frame is next to another when within next_s. levels (n, n_inside), points (n, 3), total (4096,) and
+    scratch (6 * 1024,) are scratch; out is (last - first, N_STARS)
     float32.
     """
     cdef:
@@ -97,10 +108,40 @@ def fill_stars(const double[::1] times_s, const int8_t[:, ::1] sparks, const flo
                 pulsaurora_add_sparks(&sparks[g, 0], 1, &total[0])
                 # Each row of numbers adds up a window of these anew, so that its bits do not depend on others.
                 pulsaurora_levels(&cells[g, 0], &place[0], structure[g, 0], &levels[g, 0], n_inside)
+                count_points(g, times_s, sparks, fine_mask, next_s, &points[g, 0])
             low = new_low
             high = new_high
             one_row(levels, fine_mask, coarse_place, background, low, high, offset, &total[0],
                     area, grid, &out[f - first, 0])
+            mean_points(points, low, high, &out[f - first, 0])
+
+
+cdef void count_points(Py_ssize_t g, const double[::1] times_s, const int8_t[:, ::1] sparks,
+                       const uint8_t[:, ::1] fine_mask, double next_s, int32_t *points) noexcept nogil:
+    """Count a frame's passing and lasting points; the third number tells whether a frame beside it is there."""
+    cdef Py_ssize_t before = g, after = g
+    points[0] = points[1] = points[2] = 0
+    if g > 0 and times_s[g] - times_s[g - 1] <= next_s:
+        before = g - 1
+    if g + 1 < times_s.shape[0] and times_s[g + 1] - times_s[g] <= next_s:
+        after = g + 1
+    if before == g and after == g:
+        return
+    points[2] = 1
+    pulsaurora_points(&sparks[after if before == g else before, 0], &sparks[g, 0],
+                      &sparks[before if after == g else after, 0], &fine_mask[0, 0], POINT, NONE, SOME,
+                      &points[0], &points[1])
+
+
+cdef void mean_points(const int32_t[:, ::1] points, Py_ssize_t low, Py_ssize_t high, float *out) noexcept nogil:
+    cdef int32_t n_passing = 0, n_lasting = 0, n = 0
+    cdef Py_ssize_t g
+    for g in range(low, high):
+        n_passing += points[g, 0]
+        n_lasting += points[g, 1]
+        n += points[g, 2]
+    out[PASSING_POINTS] = log10(1.0 + <double>n_passing / max(n, 1))
+    out[LASTING_POINTS] = log10(1.0 + <double>n_lasting / max(n, 1))
 
 
 cdef bint is_star(const int16_t *total, const uint8_t[:, ::1] fine_mask, int i, int j, double n) noexcept nogil:
@@ -174,5 +215,5 @@ cdef void one_row(const float[:, ::1] levels, const uint8_t[:, ::1] fine_mask,
     for c in range(n):
         work[c] = smooth[coarse_place[c]] / 9
         relief[c] = fabsf(work[c])
-    out[FAINT_ON_RELIEF] = pulsaurora_correlation(density, work, n)
-    out[FAINT_ON_STRUCTURE] = pulsaurora_correlation(density, relief, n)
+    out[FAINT_ON_RELIEF] = n_stars / (n_stars + FEW) * pulsaurora_correlation(density, work, n)
+    out[FAINT_ON_STRUCTURE] = n_stars / (n_stars + FEW) * pulsaurora_correlation(density, relief, n)

@@ -152,13 +152,14 @@ def fill_structure(const float[:, :, ::1] levels, const float[:, :, ::1] peaks,
                    float peak_scale, int n_pixels, float gain, float read_variance, float offset,
                    float saturation, const float[:, ::1] basis, float[::1] scratch, uint8_t[::1] mask_scratch,
                    int32_t[::1] stack, float[:, :, ::1] cells, float[:, ::1] out):
-    """Fill coarse cell means (counts) and one row of structure numbers a frame.
+    """Fill coarse cells (counts) and one row of structure numbers a frame.
 
     levels and peaks are (n, 64, 64), cells (n, 32, 32), out (n, N_STRUCTURE), all float32; fine_mask
     and fine_elevation (degrees) are (64, 64). peak_scale is the expected peak of n_pixels Gaussian
     pixels of unit variance; gain and read_variance are the photon law; offset (counts) is added
     before the logarithm. basis (7, coarse cells inside) holds the orthonormal functions of position that
-    make the smooth background. scratch, mask_scratch and stack hold scratch_sizes().
+    make the smooth background. A cell is the mean of the middle two of its four blocks: a star that twinkles in
+    one of them is not light of the sky that comes and goes. scratch, mask_scratch and stack hold scratch_sizes().
     """
     cdef:
         Py_ssize_t f, n_frames = levels.shape[0]
@@ -228,6 +229,11 @@ cdef void list_blocks(Blocks *blocks, const uint8_t[:, ::1] mask, const float[:,
     blocks.n_sectors = count_bits(sectors)
 
 
+cdef inline float middle_of(float a, float b, float c, float d) noexcept nogil:
+    """Mean of the middle two of four."""
+    return <float>0.5 * (max(min(a, b), min(c, d)) + min(max(a, b), max(c, d)))
+
+
 cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const Blocks *blocks, float peak_scale,
                     int n_pixels, float gain, float read_variance, float offset, float saturation,
                     const float[:, ::1] basis, float *scratch, uint8_t *masks, int32_t *stack, float[:, ::1] cells, float *out) noexcept nogil:
@@ -268,8 +274,8 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
     memset(stars, 0, 1024)
     for i in range(32):
         for j in range(32):
-            cells[i, j] = 0.25 * (level[2 * i, 2 * j] + level[2 * i, 2 * j + 1]
-                                  + level[2 * i + 1, 2 * j] + level[2 * i + 1, 2 * j + 1])
+            cells[i, j] = middle_of(level[2 * i, 2 * j], level[2 * i, 2 * j + 1],
+                                            level[2 * i + 1, 2 * j], level[2 * i + 1, 2 * j + 1])
 
     # How noisy this camera is against the photon law, from a quarter of the blocks: stars and edges do not move a median.
     pulsaurora_noise_ratios(&level[0, 0], &peak[0, 0], blocks.sampled, pedestal, peak_scale, gain, read_variance, work,

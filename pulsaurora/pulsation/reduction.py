@@ -21,8 +21,10 @@ CADENCE_S = 3.0
 MINIMUM_ELEVATION_DEG = 15.0
 LOW_ELEVATION_DEG = 30.0
 
-FINE = 64  # blocks along each side of a frame; a cell is 2 x 2 blocks
+FINE = 64  # blocks along each side of a frame; a cell is 2 x 2 blocks, the mean of the middle two
 COARSE = 32
+# Variance of the mean of the middle two of four Gaussian numbers, over that of the mean of all four.
+MIDDLE_VARIANCE = 1.193
 PADDING = 3  # empty columns, so that neighbours three cells to the right never wrap to the next row
 
 # Photon law measured on real THEMIS frames; each camera's own noise is a measured multiple of it.
@@ -91,6 +93,8 @@ class SkyGrid:
         self.coarse_place = np.flatnonzero(coarse).astype(np.int32)
         # Expected peak over the other pixels' mean, for a block of Gaussian pixels: E[max] N / (N - 1).
         n_pixels = self.block**2
+        # As many as would be as noisy: a cell is the mean of the middle two of four blocks.
+        self.n_pixels = round(4 * (n_pixels - 1) / MIDDLE_VARIANCE)
         self.peak_scale = _expected_maximum(n_pixels) * n_pixels / (n_pixels - 1)
 
 
@@ -289,7 +293,7 @@ def window_features(
     _modulation.fill_modulation(
         times_s, reduced.cells, reduced.structure, reduced.grid.cell_mask.ravel(), n_rows, n_cols,
         first, last, window_s / 2, cadence_s, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN,
-        READ_VARIANCE, 4 * (reduced.grid.block**2 - 1), OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
+        READ_VARIANCE, reduced.grid.n_pixels, OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
         BEAT_S / 2, reduced.grid.background, *(np.empty((n, n_cells), dtype=np.float32) for _ in range(3)),
         np.empty(n, dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))),
         np.empty((n, n_flow), dtype=np.float32), np.empty(n_flow, dtype=np.float32),
@@ -299,7 +303,7 @@ def window_features(
     )  # fmt: skip
     out[:, n_structure : n_structure + n_modulation] = modulation
     out[:, n_structure + n_modulation : -len(SUN_MOON)] = _window_stars(
-        reduced, times_s, first, last, min(STACK_S, window_s) / 2 + 0.5 * cadence_s
+        reduced, times_s, first, last, min(STACK_S, window_s) / 2 + 0.5 * cadence_s, 2.5 * cadence_s
     )
     if latitude is None or longitude is None:
         out[:, -3:-1] = -90.0
@@ -311,15 +315,16 @@ def window_features(
     return out
 
 
-def _window_stars(reduced, times_s, first, last, half_s):
-    """Numbers about stars from frames within half_s seconds, float32 (last - first, n_stars)."""
+def _window_stars(reduced, times_s, first, last, half_s, next_s):
+    """Numbers about stars from frames within half_s seconds, next to one another within next_s, float32 (last - first, n_stars)."""
     out = np.zeros((last - first, len(STARS)), dtype=np.float32)
     if reduced.sparks is not None:
         grid = reduced.grid
         _stars.fill_stars(
             times_s, reduced.sparks, reduced.cells, reduced.structure, grid.fine_mask, grid.place,
-            grid.coarse_place, grid.background, first, last, half_s, OFFSET,
+            grid.coarse_place, grid.background, first, last, half_s, next_s, OFFSET,
             np.empty((len(reduced), len(grid.place)), dtype=np.float32),
+            np.empty((len(reduced), 3), dtype=np.int32),
             np.empty(FINE * FINE, dtype=np.int16), np.empty(6 * COARSE * COARSE, dtype=np.float32), out,
         )  # fmt: skip
     return out

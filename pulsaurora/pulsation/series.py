@@ -112,9 +112,7 @@ def detrend(reduced, cells, times_s, inner):
     change = levels[first:last, :n] - trends[:, :n]
     change[levels[first:last, :n] > SATURATION] = np.nan
     change -= _shared(change / background) * background
-    # Of the 4 (block**2 - 1) pixels of a cell.
-    n_pixels = cells.block**2 - 4
-    sigma = trends[:, n + 1 :] * np.sqrt((GAIN * background + READ_VARIANCE) / n_pixels)
+    sigma = trends[:, n + 1 :] * np.sqrt((GAIN * background + READ_VARIANCE) / cells.grid.n_pixels)
     return Residuals(change, background, sigma.astype(np.float32))
 
 

@@ -7,7 +7,7 @@ trained on another version are refused.
 
 from dataclasses import dataclass
 
-FEATURE_VERSION = 3
+FEATURE_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ _FLOW = "brightness constancy (Horn and Schunck 1981), one motion for the whole 
 _LOCAL_FLOW = "brightness constancy (Lucas and Kanade 1981), one motion for each region"
 _BACKGROUND = "robust least squares (Huber 1964)"
 _THROUGH = "cloud hides stars, aurora does not"
+_FLEETING = "stars stand still from frame to frame"
 _STACKED = "peak over photon noise, frames averaged"
 _SUN_MOON = "ERFA (IAU SOFA); computable causes of bad viewing"
 _STATISTIC = "plain statistic"
@@ -288,7 +289,10 @@ STARS = (
     ),
     Feature("faint_in_dark", "log10", "The same where the relief is below -0.04 dex.", _THROUGH),
     Feature(
-        "faint_on_relief", "-1 to 1", "Correlation over cells of their density with the relief.", _THROUGH
+        "faint_on_relief",
+        "-1 to 1",
+        "Correlation over cells of their density with the relief, less where they are few.",
+        _THROUGH,
     ),
     Feature(
         "faint_on_structure",
@@ -296,6 +300,14 @@ STARS = (
         "The same with the size of the relief, bright or dark.",
         _THROUGH,
     ),
+    Feature(
+        "passing_points",
+        "log10(1 + n)",
+        "Blocks of 4 pixels with a point 5 sigma above noise and none in the frames before and after: falling "
+        "snow, aircraft, particles.",
+        _FLEETING,
+    ),
+    Feature("lasting_points", "log10(1 + n)", "Such points that are in both: stars, lamps.", _FLEETING),
 )
 
 SUN_MOON = (

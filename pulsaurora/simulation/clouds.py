@@ -13,6 +13,7 @@ import numpy as np
 from pulsaurora._core import _simulate
 from pulsaurora.simulation.camera import SHAPE, soften
 from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, texture
+from pulsaurora.simulation.precipitation import Flakes, lit_from_one_side
 
 KINDS = ("stratus", "stratocumulus", "cumulus", "cirrus")
 
@@ -124,12 +125,10 @@ class Dome:
 
     def __init__(self, rng, kind, amount):
         self.kind, self.amount = kind, amount
-        self.flakes = 0.0
-        self.drops = None
         if kind == "fog":
             self.blur, self.hide = log_uniform(rng, 4, 20), np.full(SHAPE, 0.5 + 0.5 * amount)
         elif kind in ("dew", "falling"):
-            self.blur, self.hide = log_uniform(rng, 2, 12), np.full(SHAPE, 0.3 * amount)
+            self.blur, self.hide = log_uniform(rng, 0.5, 12), np.full(SHAPE, 0.3 * amount)
         else:
             wavelength = {"frost": (3, 25), "snow": (10, 90), "rain": (6, 14)}[kind]
             field = texture(rng, log_uniform(rng, *wavelength), 256, spread=rng.uniform(0.3, 0.9))
@@ -138,17 +137,14 @@ class Dome:
             else:
                 hide = 1 / (1 + np.exp(-(field - np.quantile(field, 1 - amount)) * log_uniform(rng, 1.5, 10)))
             self.blur, self.hide = log_uniform(rng, 1, 8), hide
-        # Flakes lit from the ground, elsewhere in each frame: out of focus, drawn out by their fall.
         falls = kind == "falling" or (kind == "snow" and chance(rng, 0.5))
-        self.flake = log_uniform(rng, 0.6, 9), log_uniform(rng, 0.3, 30), log_uniform(rng, 0.1, 8)
-        # Near the dome they are large and few.
-        self.flakes = log_uniform(rng, 8, 1200) / max(self.flake[0] / 1.5, 1) ** 1.5 if falls else 0.0
-        self.fall = rng.uniform(0, np.pi)
-        self.gust = Wander(rng, 1, rng.uniform(0, 0.7), 5, 120, 0.05)
+        self.flakes = Flakes(rng) if falls else None
         self.hide = self.hide.astype(np.float32)
         grain = texture(rng, log_uniform(rng, 30, 400), 256, slope=rng.uniform(2.0, 3.8))
         relief = log_uniform(rng, 0.003, 0.06) if kind in ("fog", "dew") else log_uniform(rng, 0.01, 0.3)
-        self.veil = (rng.uniform(0.4, 1.1) * np.maximum(1 + relief * grain, 0.1)).astype(np.float32)
+        veil = rng.uniform(0.4, 1.1) * np.maximum(1 + relief * grain, 0.1)
+        # Lamps light what lies on the dome, and the air before it, from where they stand.
+        self.veil = (veil * (self.flakes.lit if self.flakes else lit_from_one_side(rng))).astype(np.float32)
         self.wander = Wander(rng, 1, rng.uniform(0, 0.03), 60, 600, 0.2)
 
     def apply(self, view, image, t, rng):
@@ -160,20 +156,7 @@ class Dome:
         blurred = soften(image, self.blur)
         out = (1 - hide) * blurred + hide * self.veil * mean * inside
         if self.flakes:
-            n = rng.poisson(self.flakes * self.gust(t))
-            blur, length, bright = self.flake
-            middle, angle = rng.uniform(0, 256, (2, n)), self.fall + 0.3 * rng.standard_normal(n)
-            reach = length * rng.uniform(0.3, 1.5, n) * np.linspace(-0.5, 0.5, 5)[:, None]
-            light = np.tile(mean * bright * rng.exponential(1, n) / 5 * 2 * np.pi * blur**2, 5)
-            flakes = np.zeros(SHAPE, np.float32)
-            _simulate.add_points(
-                flakes,
-                (middle[0] + reach * np.sin(angle)).ravel().astype(np.float32),
-                (middle[1] + reach * np.cos(angle)).ravel().astype(np.float32),
-                light.astype(np.float32),
-                blur,
-            )
-            out = out + flakes * inside
+            self.flakes.add(view, mean, t, rng, out)
         return out.astype(np.float32)
 
 

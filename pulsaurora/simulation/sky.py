@@ -9,6 +9,7 @@ from pulsaurora._core import _simulate
 from pulsaurora.simulation.clouds import Dome
 from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, SunMoon
 from pulsaurora.simulation.patches import PatchLayer
+from pulsaurora.simulation.precipitation import Flakes
 
 MARGIN_S = 60.0
 
@@ -25,6 +26,8 @@ class Scene:
     clouds : list
         Layers with ``at(view, t)``.
     dome : Dome or None
+    flakes : Flakes or None
+        A few, before a sky that is seen all the same.
     lights : list
         With ``add(view, t, image, rng)``.
     needs : str
@@ -41,6 +44,7 @@ class Scene:
     airglow: list = field(default_factory=list)
     clouds: list = field(default_factory=list)
     dome: Dome | None = None
+    flakes: Flakes | None = None
     lights: list = field(default_factory=list)
     needs: str = "any"
     light: SunMoon | None = None
@@ -145,6 +149,8 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         smear = np.float32(1 / (1 + (scene.dome.blur / 12) ** 2))
         beat, glow = beat * smear, glow * (1 - cover) * smear
         hidden = 1 - (1 - hidden) * (1 - cover)
+    if scene.flakes is not None:
+        scene.flakes.add(camera, np.float32(image.ravel()[camera.index].mean()), t, rng, image)
     image += camera.stray * np.float32(flat[camera.index].mean())
     if scene.covered:
         image[:] = 0
