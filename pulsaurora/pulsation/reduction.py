@@ -316,7 +316,10 @@ def window_features(
 
 
 def _window_stars(reduced, times_s, first, last, half_s, next_s):
-    """Numbers about stars from frames within half_s seconds, next to one another within next_s, float32 (last - first, n_stars)."""
+    """Numbers about stars from frames within half_s seconds, float32 (last - first, n_stars).
+
+    Frames no more than next_s seconds apart are next to one another.
+    """
     out = np.zeros((last - first, len(STARS)), dtype=np.float32)
     if reduced.sparks is not None:
         grid = reduced.grid

@@ -303,8 +303,8 @@ STARS = (
     Feature(
         "passing_points",
         "log10(1 + n)",
-        "Blocks of 4 pixels with a point 5 sigma above noise and none in the frames before and after: falling "
-        "snow, aircraft, particles.",
+        "Blocks of 4 pixels with a point 5 sigma above noise and none in the frames before and after: "
+        "falling snow, aircraft, particles.",
         _FLEETING,
     ),
     Feature("lasting_points", "log10(1 + n)", "Such points that are in both: stars, lamps.", _FLEETING),

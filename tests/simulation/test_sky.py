@@ -6,6 +6,7 @@ from pulsaurora.simulation.camera import draw_camera
 from pulsaurora.simulation.draws import Mapping, texture
 from pulsaurora.simulation.lighting import DARK_SKY, Heavens, Lighting, SunMoon
 from pulsaurora.simulation.patches import SIZE, PatchLayer, draw_canvas
+from pulsaurora.simulation.precipitation import Flakes
 from pulsaurora.simulation.pulses import pulse_series, square_wave
 from pulsaurora.simulation.sky import Scene, render
 from pulsaurora.simulation.truth import judge
@@ -239,3 +240,42 @@ class TestJudgement:
 
     def test_bright_twilight_is_bad_viewing(self):
         assert self.ask(dawn=40, rest=20000) == 0
+
+
+def test_flakes_are_elsewhere_in_each_frame_and_brighter_where_the_lamp_stands(camera):
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        flakes = Flakes(rng)
+        flakes.kinds = [(0.8, 2.0, 400, 3.0, 0.3)]  # small and sharp: shape is what is looked at here
+        frames = np.zeros((20, 256, 256), np.float32)
+        for k, frame in enumerate(frames):
+            flakes.add(camera, 500.0, 3.0 * k, rng, frame)
+        inside = np.zeros((256, 256), bool)
+        inside.ravel()[camera.index] = camera.through > 0.5
+        assert not frames[:, ~camera_sees(camera)].any()
+        haze = np.median(frames, axis=0)
+        spots = (frames - haze)[:, inside]
+        apart = np.corrcoef(spots[0], spots[1])[0, 1]
+        assert abs(apart) < 0.2
+        if flakes.lit.max() / flakes.lit.min() > 3:
+            bright = inside & (flakes.lit > np.median(flakes.lit))
+            assert frames[:, bright].mean() > 1.2 * frames[:, inside & ~bright].mean()
+            break
+    else:
+        pytest.fail("no draw in forty was lit from one side")
+
+
+def camera_sees(camera):
+    seen = np.zeros(256 * 256, bool)
+    seen[camera.index] = True
+    return seen.reshape(256, 256)
+
+
+def test_a_few_flakes_leave_the_sky_to_be_seen(camera):
+    rng = np.random.default_rng(3)
+    flakes = Flakes(rng, few=True)
+    frame = np.zeros((256, 256), np.float32)
+    for k in range(10):
+        flakes.add(camera, 500.0, 3.0 * k, rng, frame)
+    assert flakes.haze == 0
+    assert np.mean(frame > 25) < 0.2
