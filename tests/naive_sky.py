@@ -5,23 +5,26 @@ from functools import cache
 import numpy as np
 
 
-def cell_means(frame, block):
-    """Mean of each block of pixels without its brightest, and the brightest less that mean."""
+def cell_means(frame, block, warm=()):
+    """Mean of each block of pixels without its brightest, and that one less the mean; none of them warm."""
     n_rows, n_cols = frame.shape[0] // block, frame.shape[1] // block
     means, peaks = np.empty((n_rows, n_cols)), np.empty((n_rows, n_cols))
     for i in range(n_rows):
         for j in range(n_cols):
             pixels = sorted(
-                int(p) for p in frame[i * block : (i + 1) * block, j * block : (j + 1) * block].ravel()
+                int(frame[r, c])
+                for r in range(i * block, (i + 1) * block)
+                for c in range(j * block, (j + 1) * block)
+                if (r, c) not in warm
             )
             means[i, j] = sum(pixels[:-1]) / (len(pixels) - 1)
             peaks[i, j] = pixels[-1] - means[i, j]
     return means, peaks
 
 
-def structure_row(frame, elevation, block=4):
+def structure_row(frame, elevation, block=4, warm=()):
     """The structure numbers of one frame by their definitions, as a dictionary."""
-    level, peak = cell_means(frame, block)
+    level, peak = cell_means(frame, block, warm)
     size = len(level)
     corners = [level[a : a + 6, b : b + 6].mean() for a in (0, size - 6) for b in (0, size - 6)]
     pedestal = min(corners)
@@ -356,6 +359,25 @@ def beat_row(times_s, counts, ratios, inside, centre, reach, block=4):
     }
 
 
+def warm_pixels(frames, every=2):
+    """Where pixels stand out alone in the mean of every second frame of one minute: set of (row, column)."""
+    used = frames[::every].astype(float)
+    mean, n = used.mean(axis=0), len(used)
+    side = max(len(mean) // 10, 1)
+    ends = slice(side), slice(-side, None)
+    corners = [mean[a, b].mean() for a in ends for b in ends]
+    found = set()
+    for r in range(2, mean.shape[0] - 2):
+        for c in range(2, mean.shape[1] - 2):
+            about = (mean[r - 2, c] + mean[r + 2, c] + mean[r, c - 2] + mean[r, c + 2]) / 4
+            excess, light = mean[r, c] - about, max(about - min(corners), 0)
+            beside = mean[r - 1, c] + mean[r + 1, c] + mean[r, c - 1] + mean[r, c + 1] - 4 * about
+            noise = np.sqrt(1.25 * (1.68 * light + 380) / n)
+            if excess > max(8 * noise, 0.05 * light) and beside < 0.35 * excess:
+                found.add((r, c))
+    return found
+
+
 def middle_cells(level):
     """Cells: of four blocks, the mean of the middle two."""
     n = len(level) // 2
@@ -369,9 +391,9 @@ def quiet_pixels(block):
     return round((block**2 - 1) / middle.var())
 
 
-def spark_of(frames, k, pedestals, ratios, peak_scale, block):
+def spark_of(frames, k, pedestals, ratios, peak_scale, block, warm):
     """How far each block's peak stands above noise in frame k."""
-    level, peak = cell_means(frames[k], block)
+    level, peak = cell_means(frames[k], block, warm[k])
     light = np.maximum(level - pedestals[k], 0)
     noise = ratios[k] * np.sqrt(1.68 * light + 380)
     spark = np.clip((peak - peak_scale * noise) / np.maximum(noise, 0.02 * light), -6.25, 6.25)
@@ -383,16 +405,21 @@ def star_row(times_s, frames, elevation, pedestals, ratios, centre, reach=61.5, 
     near = [k for k, t in enumerate(times_s) if abs(t - times_s[centre]) <= reach]
     size = frames.shape[1] // block
     inside = elevation.reshape(size, block, size, block).min(axis=(1, 3)) >= 15
+    minutes = np.floor(np.asarray(times_s) / 60 + 1e-9)
+    found = {minute: warm_pixels(frames[minutes == minute]) for minute in set(minutes[near]) | {
+        minutes[k] for k in range(max(near[0] - 1, 0), min(near[-1] + 2, len(frames)))
+    }}  # fmt: skip
+    warm = [found.get(minute) for minute in minutes]
     draws = np.random.default_rng(0).standard_normal((200_000, block * block))
     peak_scale = draws.max(axis=1).mean() * block**2 / (block**2 - 1)
     sparks, levels = [], []
     for k in near:
-        level, _ = cell_means(frames[k], block)
-        sparks.append(spark_of(frames, k, pedestals, ratios, peak_scale, block))
+        level, _ = cell_means(frames[k], block, warm[k])
+        sparks.append(spark_of(frames, k, pedestals, ratios, peak_scale, block, warm))
         levels.append(np.maximum(middle_cells(level) - pedestals[k], 0))
     passing, lasting = [], []
     for n, k in enumerate(near):
-        beside = [spark_of(frames, j, pedestals, ratios, peak_scale, block)
+        beside = [spark_of(frames, j, pedestals, ratios, peak_scale, block, warm)
                   for j in (k - 1, k + 1)
                   if 0 <= j < len(frames) and abs(times_s[j] - times_s[k]) <= 7.5]  # fmt: skip
         if beside:

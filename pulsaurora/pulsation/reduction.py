@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from pulsaurora._core import _cells, _modulation, _stars, _structure
+from pulsaurora._core import _cells, _defects, _modulation, _stars, _structure
 from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.problems import ContractError
@@ -35,6 +35,9 @@ SATURATION = 60000.0
 # 6 to 40 s power twice photon noise is 3 sigma or more for one cell; 1 per cent is what an eye can follow.
 SNR_THRESHOLD = 2.0
 AMPLITUDE_THRESHOLD = 0.01
+# Warm pixels stay where they are: every second frame of a minute shows them. On the real frames at hand some 70
+# stand ten times above the noise of six minutes' mean; more than this many are no CCD's.
+EVERY_FOR_WARM, MOST_WARM = 2, 1500
 # Sliding sums start afresh at multiples of this; an UT hour holds a whole number of them.
 ANCHOR_S = 180.0
 BEAT_S = 60.0  # time in which a cell that beats both rises and falls
@@ -222,21 +225,38 @@ def reduce_frames(images, times, grid):
         for size, dtype in zip(_structure.scratch_sizes(), (np.float32, np.uint8, np.int32), strict=True)
     )
     inside = grid.cell_mask[:, :-PADDING] > 0
-    for start in range(0, n, step):
-        stop = min(start + step, n)
-        some = slice(0, stop - start)
-        _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
-        _structure.fill_structure(
-            means[some], peaks[some], grid.fine_mask, grid.fine_elevation, grid.peak_scale, grid.block**2,
-            GAIN, READ_VARIANCE, OFFSET, SATURATION, grid.background, scratch, mask_scratch, stack,
-            coarse[some], structure[start:stop],
-        )  # fmt: skip
-        _stars.fill_sparks(
-            means[some], peaks[some], structure[start:stop], grid.peak_scale, GAIN, READ_VARIANCE,
-            sparks[start:stop],
-        )  # fmt: skip
-        cells[start:stop, :, :-PADDING] = coarse[some, grid.rows, grid.cols] * inside
+    pixel_sums, marked = np.empty(grid.shape, np.uint32).ravel(), np.empty(grid.shape[1], np.uint8)
+    warm, places = np.zeros(grid.shape, np.uint8), np.empty(MOST_WARM, np.int32)
+    for first, last in _minutes(times):
+        n_warm = _defects.find_warm_pixels(
+            images[first:last], EVERY_FOR_WARM, GAIN, READ_VARIANCE, pixel_sums, marked, warm, places
+        )
+        for start in range(first, last, step):
+            stop = min(start + step, last)
+            some = slice(0, stop - start)
+            _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
+            _defects.mend_blocks(
+                images[start:stop], grid.block, warm, places, n_warm, means[some], peaks[some]
+            )
+            _structure.fill_structure(
+                means[some], peaks[some], grid.fine_mask, grid.fine_elevation, grid.peak_scale, grid.block**2,
+                GAIN, READ_VARIANCE, OFFSET, SATURATION, grid.background, scratch, mask_scratch, stack,
+                coarse[some], structure[start:stop],
+            )  # fmt: skip
+            _stars.fill_sparks(
+                means[some], peaks[some], structure[start:stop], grid.peak_scale, GAIN, READ_VARIANCE,
+                sparks[start:stop],
+            )  # fmt: skip
+            cells[start:stop, :, :-PADDING] = coarse[some, grid.rows, grid.cols] * inside
+        warm.ravel()[places[:n_warm]] = 0
     return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid, sparks)
+
+
+def _minutes(times):
+    """Yield (first, last) of each run of frames of one minute: what one minute file holds, however frames come."""
+    edges = np.flatnonzero(np.diff(times.astype("datetime64[m]")).astype(bool)) + 1
+    bounds = [0, *edges.tolist(), len(times)]
+    yield from zip(bounds[:-1], bounds[1:], strict=True)
 
 
 def window_features(

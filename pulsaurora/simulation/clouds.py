@@ -67,9 +67,13 @@ class Cloud:
         self.cover = Wander(rng, 1.3 if closed else cover, rng.uniform(0, 0.05), 120, 900)
         self.relief = log_uniform(rng, 3e-4, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
         self.bright = log_uniform(rng, 0.3, 1.3)
-        self.limb = (
-            0.0 if chance(rng, 0.4) else rng.uniform(0, 1)
-        )  # 1 is the standard overcast sky, a third as bright at the horizon
+        # 1 is the standard overcast sky, a third as bright at the horizon; below 0 where towns, twilight or the
+        # moon light what is far off from below or from the side.
+        self.limb = 0.0
+        if chance(rng, 0.65):
+            self.limb = rng.uniform(-0.35, 0) if chance(rng, 0.35) else rng.uniform(0, 1)
+        self.lit = lit_from_one_side(rng) if chance(rng, 0.5) else None
+        self.bank = None
 
     def at(self, view, t):
         """Return (opacity, brightness): 0 to 1, and what to multiply white cloud's light by; (n_pixels,)."""
@@ -103,10 +107,29 @@ class Cloud:
         )
         np.maximum(bright, 0.05, out=bright)
         bright *= (1 + 2 * self.limb * view.direction[2]) / np.float32(1 + 2 * self.limb)
+        if self.lit is not None:
+            bright *= self.lit.ravel()[view.index]
         if self.kind == "stratus" and self.thickness > 0.9:
             opacity = 1 - (1 - opacity) * np.float32(0.3)
         opacity *= np.float32(self.thickness)
+        if self.bank is not None:
+            opacity *= self.bank.over(view)
         return opacity, bright
+
+
+class Bank:
+    """Where cloud lies low over a part of the horizon, or all about it; the rest of the sky is free."""
+
+    def __init__(self, rng):
+        self.top_deg, self.soft_deg = rng.uniform(16, 50), log_uniform(rng, 1, 10)
+        self.middle_deg, self.width_deg = rng.uniform(0, 360), log_uniform(rng, 25, 400)
+
+    def over(self, view):
+        """Return where there is cloud, 0 to 1, float32 (n_pixels,)."""
+        off = np.abs((view.azimuth - np.float32(self.middle_deg) + 180) % 360 - 180)
+        top = self.top_deg - np.maximum(off - self.width_deg / 2, 0)
+        low = 1 / (1 + np.exp(np.clip((view.elevation - top) / self.soft_deg, -30, 30)))
+        return low.astype(np.float32)
 
 
 def _inverse_erf(x):
@@ -144,6 +167,8 @@ class Dome:
         relief = log_uniform(rng, 0.003, 0.06) if kind in ("fog", "dew") else log_uniform(rng, 0.01, 0.3)
         veil = rng.uniform(0.4, 1.1) * np.maximum(1 + relief * grain, 0.1)
         # Lamps light what lies on the dome, and the air before it, from where they stand.
+        rows, cols = (np.mgrid[:256, :256] - 127.5) / 127.5
+        veil *= 1 + (0.0 if chance(rng, 0.4) else rng.uniform(-0.4, 2.0)) * (rows**2 + cols**2)
         self.veil = (veil * (self.flakes.lit if self.flakes else lit_from_one_side(rng))).astype(np.float32)
         self.wander = Wander(rng, 1, rng.uniform(0, 0.03), 60, 600, 0.2)
 

@@ -8,7 +8,7 @@ import numpy as np
 from pulsaurora.classes import BAD_VIEWING, NO_AURORA
 from pulsaurora.simulation.aurora import Arcs
 from pulsaurora.simulation.auroral_scenes import add_pulsation
-from pulsaurora.simulation.clouds import Dome, draw_cloud
+from pulsaurora.simulation.clouds import Bank, Dome, draw_cloud
 from pulsaurora.simulation.draws import chance, log_uniform
 from pulsaurora.simulation.lights import Beam, CloudGlow, Crossing, FloodLight, GroundLight, Headlights
 from pulsaurora.simulation.registry import scene as _scene
@@ -50,10 +50,14 @@ def clear_floodlit(scene, rng, duration, background):
     scene.lights.append(FloodLight(rng))
 
 
-@_scene(NO_AURORA, 1)
+@_scene(NO_AURORA, 1.3)
 def clear_few_clouds(scene, rng, duration, background):
-    """A clear sky with some cloud in it."""
-    scene.clouds.append(draw_cloud(rng, cover=rng.uniform(0.03, 0.3)))
+    """A clear sky with some cloud in it, or a bank of it over the horizon."""
+    if chance(rng, 0.5):
+        scene.clouds.append(draw_cloud(rng, cover=rng.uniform(0.03, 0.3)))
+    else:
+        scene.clouds.append(draw_cloud(rng, cover=rng.uniform(0.4, 1.0)))
+        scene.clouds[0].bank = Bank(rng)
 
 
 @_scene(NO_AURORA, 0.5)
@@ -100,6 +104,19 @@ def cloudy_moon(scene, rng, duration, background):
     scene.clouds.append(draw_cloud(rng, rng.uniform(0.7, 1.0), rng.uniform(0.85, 1.0)))
 
 
+@_scene(BAD_VIEWING, 0.9, "dusk")
+def cloudy_dusk(scene, rng, duration, background):
+    """Cloud lit by the last of twilight."""
+    scene.clouds.append(draw_cloud(rng, rng.uniform(0.6, 1.0), rng.uniform(0.8, 1.0)))
+
+
+@_scene(BAD_VIEWING, 0.9, "moon")
+def veil_moon(scene, rng, duration, background):
+    """Thin cloud over all of the sky, lit by the moon, through which the brighter stars are seen."""
+    kind = "cirrus" if chance(rng, 0.5) else "stratus"
+    scene.clouds.append(draw_cloud(rng, rng.uniform(0.8, 1.0), rng.uniform(0.3, 0.9), kind))
+
+
 @_scene(BAD_VIEWING, 0.8)
 def cloudy_fast(scene, rng, duration, background):
     """Broken cloud that crosses fast."""
@@ -136,7 +153,7 @@ def overcast_glowing(scene, rng, duration, background):
     scene.lights += [CloudGlow(rng) for _ in range(int(rng.integers(1, 7)))]
 
 
-@_scene(BAD_VIEWING, 0.6)
+@_scene(BAD_VIEWING, 0.9)
 def fog(scene, rng, duration, background):
     """Fog about the station."""
     scene.dome = Dome(rng, "fog", rng.uniform(0.85, 1.0))
@@ -147,7 +164,7 @@ def fog(scene, rng, duration, background):
 @_scene(BAD_VIEWING, 0.6)
 def snow_on_dome(scene, rng, duration, background):
     """Snow lying on the dome, or falling."""
-    scene.dome = Dome(rng, "snow", rng.uniform(0.75, 1.0))
+    scene.dome = Dome(rng, "snow", rng.uniform(0.5, 1.0))
     if chance(rng, 0.6):
         scene.clouds.append(draw_cloud(rng, rng.uniform(0.8, 1.0), rng.uniform(0.9, 1.0), "stratus"))
 

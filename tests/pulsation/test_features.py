@@ -3,11 +3,11 @@
 import naive_sky
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pulsaurora
-from pulsaurora._core import _cells
+from pulsaurora._core import _cells, _defects
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.reduction import ANCHOR_S, Reduced, SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURES, MODULATION, STARS, STRUCTURE
@@ -27,6 +27,13 @@ def noisy(rng, brightness, pedestal=3300.0):
     sky = np.where(ELEVATION > 0, brightness, 0.0)
     noise = rng.standard_normal(sky.shape) * np.sqrt(1.68 * sky + 380)
     return np.clip(pedestal + sky + noise, 0, 65535).astype(np.uint16)
+
+
+def shine(images, places, flux):
+    """Add stars, each in the middle of its block: `flux` counts, and a fifth of it in each pixel beside."""
+    for row, col in np.asarray(places).reshape(-1, 2) // 4 * 4 + 1:
+        for r, c, share in ((0, 0, 1), (-1, 0, 0.2), (1, 0, 0.2), (0, -1, 0.2), (0, 1, 0.2)):
+            images[..., row + r, col + c] += np.uint16(share * flux)
 
 
 def pulsating_frames(rng, seconds, period_s=12.0, amplitude=300.0, level=1200.0):
@@ -76,12 +83,13 @@ def test_structure_follows_its_definitions(kind):
             sky += 700 * (np.hypot(ROW - row, COL - col) < radius)
     frame = noisy(rng, sky)
     if kind == "stars":
-        for row, col in rng.integers(70, 180, (60, 2)):
-            frame[row, col] += 2500
-        frame[120, 120] = 65535
+        shine(frame, rng.integers(70, 180, (60, 2)), 2500)
+        frame[120, 120] = 65535  # its neighbours' light does not go with it: a warm pixel
     reduced = reduce_frames(frame[None], times_of([0.0]), GRID)
     found = dict(zip((f.name for f in STRUCTURE), reduced.structure[0], strict=True))
-    expected = naive_sky.structure_row(frame, ELEVATION)
+    warm = naive_sky.warm_pixels(frame[None])
+    assert ((120, 120) in warm) == (kind == "stars")
+    expected = naive_sky.structure_row(frame, ELEVATION, warm=warm)
     assert expected.keys() == found.keys()
     for name, value in expected.items():
         # The oracle's scale of the brightest of 16 pixels is drawn at random, good to a part in a thousand.
@@ -95,8 +103,7 @@ def test_structure_follows_its_definitions(kind):
 def structure_of(sky, stars=(), seed=8):
     """The structure columns of a sky without noise to speak of, with stars of 2,500 counts at pixels."""
     frame = noisy(np.random.default_rng(seed), sky)
-    for row, col in stars:
-        frame[row, col] += 2500
+    shine(frame, stars, 2500)
     reduced = reduce_frames(frame[None], times_of([0.0]), GRID)
     return dict(zip((f.name for f in STRUCTURE), reduced.structure[0], strict=True))
 
@@ -104,9 +111,9 @@ def structure_of(sky, stars=(), seed=8):
 def test_the_edge_of_a_patch_is_no_star():
     row, col = 100, 140
     square = 6000.0 * ((row + 1 <= ROW) & (col + 1 <= COL) & (row + 80 > ROW) & (col + 40 > COL))
-    corner = 6000.0 * ((row == ROW) & (col == COL))  # a bright pixel at the corner of bright sky
-    assert 10 ** structure_of(1000 + corner)["stars"] - 1 == pytest.approx(1)
-    assert structure_of(1000 + corner + square)["stars"] == 0
+    corner = [(row, col)]  # a star next to the corner of bright sky
+    assert 10 ** structure_of(np.full(ROW.shape, 1000.0), corner)["stars"] - 1 == pytest.approx(1)
+    assert structure_of(1000 + square, corner)["stars"] == 0
 
 
 def test_a_bright_bar_is_one_long_region():
@@ -148,7 +155,7 @@ def test_stars_outside_a_bright_disc_tell_of_cloud():
     outside = places[~disc[tuple(places.T)]]
     sky = 1500 + 700.0 * disc
     cloud, clear = structure_of(sky, outside), structure_of(sky, places)
-    assert cloud["stars_in_bright"] < -0.8 and abs(clear["stars_in_bright"]) < 0.2
+    assert cloud["stars_in_bright"] < -0.45 and abs(clear["stars_in_bright"]) < 0.2
     holes = structure_of(2200 - 700.0 * disc, places[disc[tuple(places.T)]])
     assert holes["stars_in_dark"] > 0.3
 
@@ -243,8 +250,7 @@ def test_halves_of_the_sky_that_drift_apart_are_told_by_local_flow():
 def starry(rng, seconds, sky, stars, flux):
     """Frames of a sky with still stars of `flux` counts at some pixels."""
     images = np.array([noisy(rng, sky) for _ in seconds])
-    for row, col in stars:
-        images[:, row, col] += np.uint16(flux)
+    shine(images, stars, flux)
     return images
 
 
@@ -259,13 +265,94 @@ def test_faint_stars_follow_their_definitions():
     rows = columns(window_features(reduced))
     for centre in (0, 11, 24):
         expected = naive_sky.star_row(
-            seconds, images, ELEVATION, reduced.structure[:, 0], reduced.structure[:, 1], centre
+            seconds, images, ELEVATION, *reduced.structure[:, :2].T, centre
         )
         assert expected.keys() == {f.name for f in STARS}
         # Sparks are held to a sixteenth of the noise: a star at the limit may be counted by one alone.
         for name, value in expected.items():
             assert rows[name][centre] == pytest.approx(value, abs=0.03), name
     assert rows["faint_stars"][11] > 1.5
+
+
+def spread(images, places, flux, width):
+    """Add stars as the lens shows them: Gaussians `width` pixels wide, `flux` counts in all."""
+    for row, col in places:
+        shape = np.exp(-((ROW - row) ** 2 + (COL - col) ** 2) / (2 * width**2))
+        images += (flux * shape / shape.sum()).astype(np.uint16)
+
+
+def find_warm(images, most=1500):
+    n_rows, n_cols = images.shape[1:]
+    warm, places = np.zeros((n_rows, n_cols), np.uint8), np.empty(most, np.int32)
+    n = _defects.find_warm_pixels(
+        images, 2, 1.68, 380.0, np.empty(n_rows * n_cols, np.uint32), np.empty(n_cols, np.uint8), warm, places
+    )
+    return n, warm, places
+
+
+@given(seed=st.integers(0, 2**32 - 1), n_frames=st.integers(1, 21), level=st.sampled_from([0, 300, 4000]))
+@settings(max_examples=8, deadline=None)
+def test_warm_pixels_follow_their_definition(seed, n_frames, level):
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((n_frames, 64, 128)) * np.sqrt(1.68 * level + 380)
+    images = (3000 + level + noise).astype(np.uint16)
+    rows, cols = rng.integers(0, 64, 60), rng.integers(0, 128, 60)
+    images[:, rows, cols] = np.minimum(images[:, rows, cols] + rng.integers(20, 50000, 60), 65535)
+    n, warm, places = find_warm(images)
+    expected = naive_sky.warm_pixels(images)
+    # One at the limit may fall to either side of it, in single precision.
+    assert len({(int(p) // 128, int(p) % 128) for p in places[:n]} ^ expected) <= 1
+    assert warm.sum() == n
+
+
+def test_blocks_are_made_without_warm_pixels():
+    rng = np.random.default_rng(8)
+    images = np.array([noisy(rng, 900 + 3.0 * COL) for _ in range(4)])
+    clean = images.copy()
+    hot = [(100, 101), (101, 101), (140, 90), (64, 64)]
+    warm, places = np.zeros(ELEVATION.shape, np.uint8), np.empty(1500, np.int32)
+    for k, (row, col) in enumerate(hot):
+        images[:, row, col] = 40000
+        warm[row, col], places[k] = 1, 256 * row + col
+    means, peaks = np.zeros((2, 4, 64, 64), np.float32)
+    _defects.mend_blocks(images, 4, warm, places, len(hot), means, peaks)
+    for i, j in {(row // 4, col // 4) for row, col in hot}:
+        others = [
+            clean[:, r, c].astype(float)
+            for r in range(4 * i, 4 * i + 4)
+            for c in range(4 * j, 4 * j + 4)
+            if (r, c) not in hot
+        ]
+        top, total = np.max(others, axis=0), np.sum(others, axis=0)
+        mean = (total - top) / (len(others) - 1)
+        np.testing.assert_allclose(means[:, i, j], mean, rtol=1e-6)
+        np.testing.assert_allclose(peaks[:, i, j], top - mean, rtol=1e-4)
+    assert (means > 0).sum() == 4 * 3
+
+
+def test_warm_pixels_are_no_stars_and_stars_are():
+    rng = np.random.default_rng(9)
+    seconds = np.arange(41) * 3.0
+    places = rng.integers(60, 196, (60, 2)) + 0.5 * rng.random((60, 2))
+    rows = {}
+    for name in ("warm", "stars"):
+        images = np.array([noisy(rng, np.full(ELEVATION.shape, 500.0)) for _ in seconds])
+        if name == "warm":
+            images[:, places[:, 0].astype(int), places[:, 1].astype(int)] += np.uint16(900)
+        else:
+            spread(images, places, 3500, 0.6)
+        rows[name] = columns(window_features(reduce_frames(images, times_of(seconds), GRID)))
+    for name in ("stars", "faint_stars", "lasting_points", "point_sources"):
+        assert 10 ** rows["warm"][name][20] - 1 <= 2, name
+        assert 10 ** rows["stars"][name][20] - 1 > 25, name
+
+
+def test_more_sharp_pixels_than_a_ccd_has_are_left_alone():
+    rng = np.random.default_rng(10)
+    images = noisy(rng, np.full(ELEVATION.shape, 500.0))[None].repeat(4, axis=0)
+    images[:, 3:250:6, 3:250:6] += np.uint16(5000)
+    n, warm, _ = find_warm(images)
+    assert n == 0 and not warm.any()
 
 
 def test_flakes_pass_and_stars_last():
@@ -275,8 +362,7 @@ def test_flakes_pass_and_stars_last():
     stars = [(r, c) for r in range(80, 180, 14) for c in range(80, 180, 14)]
     images = starry(rng, seconds, np.full(ELEVATION.shape, 900.0), stars, 600)
     for image in images:
-        flakes = rng.integers(70, 186, (25, 2))
-        image[tuple(flakes.T)] += np.uint16(800)
+        shine(image, rng.integers(70, 186, (25, 2)), 800)
     images[0] = images[1]  # seen twice: last as stars do
     reduced = reduce_frames(images, times_of(seconds), GRID)
     rows = columns(window_features(reduced))
@@ -310,7 +396,7 @@ def test_faint_stars_are_found_where_one_frame_does_not_show_them():
         starry(rng, seconds, np.full(ELEVATION.shape, 900.0), stars, 110), times_of(seconds), GRID
     )))  # fmt: skip
     assert 10 ** rows["stars"][20] - 1 < 50
-    assert 10 ** rows["faint_stars"][20] - 1 == pytest.approx(100, abs=5)
+    assert 10 ** rows["faint_stars"][20] - 1 == pytest.approx(100, abs=15)
     none = columns(window_features(reduce_frames(
         starry(rng, seconds, np.full(ELEVATION.shape, 900.0), [], 0), times_of(seconds), GRID
     )))  # fmt: skip
@@ -328,7 +414,7 @@ def test_faint_stars_lack_where_cloud_is_and_not_where_aurora_is():
     hidden, seen = (
         columns(window_features(reduce_frames(images, times_of(seconds), GRID))) for images in (cloud, aurora)
     )
-    assert hidden["faint_in_bright"][20] < -0.2 < -0.1 < seen["faint_in_bright"][20]
+    assert hidden["faint_in_bright"][20] < -0.2 < seen["faint_in_bright"][20]
     assert hidden["faint_on_relief"][20] < seen["faint_on_relief"][20] - 0.1
 
 
