@@ -11,7 +11,7 @@ CORE = Path("pulsaurora/_core")
 
 # One extension a .pyx file, named after it. Kernels must give the same bits on every machine,
 # so no -march=native and no fast-math: contraction into FMA would change rounding. Python's own flags have
-# -fwrapv, with which computed places may wrap round and loops over them are not vectorised: no kernel needs it.
+# -fwrapv, with which computed places may wrap round and loops over them are not vectorised: nothing needs it.
 if sys.platform == "win32":
     compile_args, link_args = ["/O2"], []
 else:

@@ -20,7 +20,7 @@ ROUNDS = 4
 STAGES = {
     "reading and inflating": [(themis, "read_inflated")],
     "finding frames, byte order": [(_pgm, "scan_frames"), (_pgm, "fill_pixels")],
-    "reducing to cells": [(_cells, "fill_cells")],
+    "reducing to cells": [(_cells, "fill_cells"), (_cells, "fill_packed_cells")],
     "structure": [(_structure, "fill_structure")],
     "modulation": [(_modulation, "fill_modulation")],
     "stars": [(_stars, "fill_sparks"), (_stars, "fill_stars")],

@@ -45,7 +45,7 @@ def drive_reading(rng, iterations):
         n_frames, _ = pgm.scan_frames(data, table, events)
         if n_frames:
             images = np.empty((n_frames, 256, 256), np.uint16)
-            pgm.fill_pixels(data, table[:n_frames], images)
+            pgm.fill_pixels(data, table[:n_frames, pgm.PIXELS_START], images)
         return data, n_frames
 
     for data in edge_files():
@@ -77,7 +77,7 @@ def _refuse_wrong_tables(pgm, data):
     images = np.empty((1, 256, 256), np.uint16)
     for start in (-1, last + 1, last + pgm.FRAME_BYTES, 2**62):
         try:
-            pgm.fill_pixels(data, np.full((1, pgm.N_FRAME_COLUMNS), start, np.int64), images)
+            pgm.fill_pixels(data, np.full(1, start, np.int64), images)
         except ValueError:
             continue
         raise RuntimeError(f"a frame that starts at byte {start} of {len(data)} was taken")

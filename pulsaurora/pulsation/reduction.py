@@ -12,6 +12,7 @@ import numpy as np
 
 from pulsaurora._core import _cells, _modulation, _stars, _structure
 from pulsaurora.imaging.ephemeris import sun_moon
+from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.table import FEATURES, MODULATION, N_HIDDEN, STARS, STRUCTURE, SUN_MOON
@@ -177,7 +178,7 @@ def reduce_frames(images, times, grid):
 
     Parameters
     ----------
-    images : ndarray of shape (n, rows, cols), uint16, counts
+    images : ndarray of shape (n, rows, cols), uint16, counts; or PackedImages
     times : ndarray of shape (n,), datetime64
     grid : SkyGrid
 
@@ -190,10 +191,12 @@ def reduce_frames(images, times, grid):
     ContractError
         If the arrays do not fit each other or the grid.
     """
-    images = np.asarray(images)
-    if images.dtype != np.uint16 or images.ndim != 3 or images.shape[1:] != grid.shape:
+    packed = isinstance(images, PackedImages)
+    images = images if packed else np.asarray(images)
+    kind, shape = ("packed", (len(images), 256, 256)) if packed else (images.dtype, images.shape)
+    if kind not in ("packed", np.uint16) or len(shape) != 3 or shape[1:] != grid.shape:
         raise ContractError(
-            f"images are {images.dtype} of shape {images.shape}; "
+            f"images are {kind} of shape {shape}; "
             f"expected uint16 of shape (n, {grid.shape[0]}, {grid.shape[1]})"
         )
     times = np.asarray(times, dtype="datetime64[us]")
@@ -201,7 +204,7 @@ def reduce_frames(images, times, grid):
         raise ContractError(
             f"{len(images)} images but times of shape {times.shape}; expected one time an image"
         )
-    images = np.ascontiguousarray(images)
+    images = images if packed else np.ascontiguousarray(images)
     n = len(images)
     n_rows, n_cols = grid.cell_mask.shape
     cells = np.zeros((n, n_rows, n_cols), dtype=np.float32)
@@ -221,7 +224,10 @@ def reduce_frames(images, times, grid):
     for start in range(0, n, step):
         stop = min(start + step, n)
         some = slice(0, stop - start)
-        _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
+        if packed:
+            _cells.fill_packed_cells(images.data, images.starts[start:stop], means[some], peaks[some])
+        else:
+            _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
         _structure.fill_structure(
             means[some], peaks[some], grid.fine_mask, grid.fine_elevation, grid.peak_scale, grid.block**2,
             GAIN, READ_VARIANCE, OFFSET, SATURATION, grid.background, scratch, mask_scratch, stack,

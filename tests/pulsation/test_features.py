@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import pulsaurora
 from pulsaurora._core import _cells
+from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.reduction import ANCHOR_S, Reduced, SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURES, MODULATION, STARS, STRUCTURE
@@ -59,6 +60,26 @@ def test_cells_are_block_means_without_the_brightest_pixel(block):
         expected_mean, expected_peak = naive_sky.cell_means(frame, block)
         np.testing.assert_allclose(mean, expected_mean, rtol=1e-6)
         np.testing.assert_allclose(peak, expected_peak, rtol=1e-5, atol=0.02)
+
+
+def test_cells_of_packed_frames_are_those_of_frames_in_order():
+    rng = np.random.default_rng(4)
+    frames = rng.integers(0, 65536, (5, 256, 256), dtype=np.uint16)
+    starts = np.arange(5) * (frames[0].nbytes + 7) + 3
+    data = np.zeros(starts[-1] + frames[0].nbytes, np.uint8)
+    for start, frame in zip(starts, frames, strict=True):
+        data[start : start + frame.nbytes] = frame.astype(">u2").view(np.uint8).ravel()
+    times = times_of(3 * np.arange(5))
+    packed, whole = (reduce_frames(one, times, GRID) for one in (PackedImages(data, starts), frames))
+    for name in ("cells", "structure", "sparks"):
+        assert np.array_equal(getattr(packed, name), getattr(whole, name))
+    means = np.empty((1, 64, 64), np.float32)
+    for start in (-1, len(data) - frames[0].nbytes + 1):
+        with pytest.raises(ValueError, match="starts at byte"):
+            _cells.fill_packed_cells(data, np.array([start]), means, means.copy())
+    for n_rows in (63, 65):
+        with pytest.raises(ValueError, match="expected 1 x 64 x 64"):
+            _cells.fill_packed_cells(data, starts[:1], means, np.empty((1, n_rows, 64), np.float32))
 
 
 @pytest.mark.parametrize("kind", ["noise", "arc", "stars", "bright", "dark", "patches"])
