@@ -164,11 +164,12 @@ def drive_simulation(rng, iterations):
     return n_tried, "minutes"
 
 
+MODULATION = ("_spectra", "_coherence", "_patches", "_flow", "_beats")
 # What is driven, through which kernels, by what.
 DRIVERS = {
     "reading": (("_pgm",), drive_reading),
     "contrast": (("_clahe",), drive_contrast),
-    "features": (("_cells", "_structure", "_modulation", "_stars"), drive_features),
+    "features": (("_cells", "_structure", *MODULATION, "_stars"), drive_features),
     "events": (("_cells", "_structure", "_pulses"), drive_events),
     "steadying": (("_steady",), drive_steadying),
     "simulation": (("_simulate",), drive_simulation),

@@ -44,7 +44,7 @@ static PULSAURORA_WIDE void pulsaurora_close_up(const uint32_t *restrict sums, c
 /* Means and peaks of a row of n blocks of 4 x 4 pixels, as above, from its four rows of pixels one after the other.
  * Pixels go in pairs, each a number of 32 bits; which of a pair is first does not matter. With `swap` the bytes of
  * each pixel change places. */
-static inline void pulsaurora_blocks_of_4_of(const unsigned char *restrict rows, int swap, float *restrict means,
+PULSAURORA_INLINE void pulsaurora_blocks_of_4_of(const unsigned char *restrict rows, int swap, float *restrict means,
                                              float *restrict peaks, int n)
 {
     int32_t sums[2 * PULSAURORA_MOST_BLOCKS], tops[2 * PULSAURORA_MOST_BLOCKS];

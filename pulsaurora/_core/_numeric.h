@@ -16,9 +16,16 @@
 #define PULSAURORA_WIDE
 #endif
 
+/* Inner loops that several such functions share: left out of line they would be compiled for every processor only. */
+#if defined(__GNUC__)
+#define PULSAURORA_INLINE static inline __attribute__((always_inline, unused))
+#else
+#define PULSAURORA_INLINE static inline
+#endif
+
 /* log10 of a positive, finite, normal float to about 2e-7: libm's logf does not vectorise without
  * fast-math. The mantissa is folded into [sqrt(1/2), sqrt(2)), then log(m) = 2 atanh((m-1)/(m+1)). */
-static inline float pulsaurora_log10f(float x)
+PULSAURORA_INLINE float pulsaurora_log10f(float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -35,7 +42,7 @@ static inline float pulsaurora_log10f(float x)
 #define PULSAURORA_MOST_SELECTED 1024
 
 /* How many of n keys, a multiple of 32, are at most a bound. */
-static inline int pulsaurora_count_to(const int32_t *restrict keys, int32_t bound, int n)
+PULSAURORA_INLINE int pulsaurora_count_to(const int32_t *restrict keys, int32_t bound, int n)
 {
     int32_t lanes[32] = {0}, total = 0;
     for (int c = 0; c < n; c += 32)
@@ -91,7 +98,7 @@ static PULSAURORA_WIDE float pulsaurora_select(const float *restrict values, int
 }
 
 /* Sum of values times weights, in 32 partial sums: a plain inner loop, which compilers vectorise. */
-static inline float pulsaurora_weighted_sum(const float *restrict values, const float *restrict weight, int n)
+PULSAURORA_INLINE float pulsaurora_weighted_sum(const float *restrict values, const float *restrict weight, int n)
 {
     float lanes[32] = {0}, total = 0.0f;
     int c = 0;
@@ -121,6 +128,22 @@ static inline double pulsaurora_correlation(const float *x, const float *y, int 
     double product = sxx * syy;
     if (sxx <= 1e-6 * n || syy <= 1e-10 * n || product <= 0) return 0;
     return (sxy - sx * sy / n) / sqrt(product);
+}
+
+static PULSAURORA_WIDE void pulsaurora_add(const float *restrict values, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) out[c] += values[c];
+}
+
+static PULSAURORA_WIDE void pulsaurora_add_scaled(const float *restrict y, float factor, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) out[c] += factor * y[c];
+}
+
+/* log10 of counts, or of anything positive, with an offset added. */
+static PULSAURORA_WIDE void pulsaurora_log_light(const float *restrict light, float offset, float *restrict out, int n)
+{
+    for (int c = 0; c < n; c++) out[c] = pulsaurora_log10f(light[c] + offset);
 }
 
 #endif

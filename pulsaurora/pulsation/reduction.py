@@ -10,11 +10,13 @@ from functools import cache
 
 import numpy as np
 
-from pulsaurora._core import _cells, _modulation, _stars, _structure
+from pulsaurora._core import _cells, _stars, _structure
 from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.problems import ContractError
+from pulsaurora.pulsation.modulation import SHORTEST_PERIOD_S, modulation_rows
+from pulsaurora.pulsation.photons import GAIN, OFFSET, READ_VARIANCE
 from pulsaurora.pulsation.table import FEATURES, MODULATION, N_HIDDEN, STARS, STRUCTURE, SUN_MOON
 
 WINDOW_S = 120.0
@@ -26,19 +28,8 @@ FINE = 64  # blocks along each side of a frame; a cell is 2 x 2 blocks
 COARSE = 32
 PADDING = 3  # empty columns, so that neighbours three cells to the right never wrap to the next row
 
-# Photon law measured on real THEMIS frames; each camera's own noise is a measured multiple of it.
-GAIN = 1.68
-READ_VARIANCE = 380.0
-OFFSET = 100.0  # counts added before logarithms and ratios: about five times the read noise
 SATURATION = 60000.0
-# 6 to 40 s power twice photon noise is 3 sigma or more for one cell; 1 per cent is what an eye can follow.
-SNR_THRESHOLD = 2.0
-AMPLITUDE_THRESHOLD = 0.01
-# Sliding sums start afresh at multiples of this; an UT hour holds a whole number of them.
-ANCHOR_S = 180.0
-BEAT_S = 60.0  # time in which a cell that beats both rises and falls
 STACK_S = 120.0  # time over which faint stars are averaged: they turn by a pixel or two in it
-SHORTEST_PERIOD_S = 6.0
 MAXIMUM_WINDOW_S = 360.0
 
 
@@ -87,6 +78,12 @@ class SkyGrid:
         mask = (coarse * (1 + low))[self.rows, self.cols].astype(np.uint8)
         self.cell_mask = np.pad(mask, ((0, 0), (0, PADDING)))
         self.background = _background(coarse)
+        # 1 where gradients can be told: the cell's four neighbours are inside too.
+        inside = self.cell_mask > 0
+        edge = np.zeros(inside.shape, dtype=np.float32)
+        edge[1:-1, 1:-1] = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2]
+        edge[1:-1, 1:-1] *= inside[1:-1, 2:]
+        self.edge = edge.ravel()
         # Where the cells inside lie in a row of cells, and in the whole grid of 32 x 32.
         self.place = np.flatnonzero(self.cell_mask).astype(np.int32)
         self.coarse_place = np.flatnonzero(coarse).astype(np.int32)
@@ -287,23 +284,9 @@ def window_features(
 
     # Seconds from midnight of the first day: exact in float64, and anchors fall on the same times in any cut.
     times_s = (reduced.times - reduced.times[0].astype("datetime64[D]")) / np.timedelta64(1, "s")
-    n_rows, n_cols = reduced.grid.cell_mask.shape
-    n_cells = n_rows * n_cols
-    n_frequencies = int(round(window_s / SHORTEST_PERIOD_S))
-    n_flow = _modulation.flow_size(n_rows, n_cols)
-    modulation = np.empty((last - first, n_modulation), dtype=np.float32)
-    _modulation.fill_modulation(
-        times_s, reduced.cells, reduced.structure, reduced.grid.cell_mask.ravel(), n_rows, n_cols,
-        first, last, window_s / 2, cadence_s, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN,
-        READ_VARIANCE, 4 * (reduced.grid.block**2 - 1), OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
-        BEAT_S / 2, reduced.grid.background, *(np.empty((n, n_cells), dtype=np.float32) for _ in range(3)),
-        np.empty(n, dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))),
-        np.empty((n, n_flow), dtype=np.float32), np.empty(n_flow, dtype=np.float32),
-        np.empty(n_cells, dtype=np.int32),
-        np.empty(_modulation.scratch_size(n_cells, n_frequencies), dtype=np.float32),
-        np.empty(n_cells, dtype=np.int32), np.empty(n_cells, dtype=np.uint8), modulation,
-    )  # fmt: skip
-    out[:, n_structure : n_structure + n_modulation] = modulation
+    out[:, n_structure : n_structure + n_modulation] = modulation_rows(
+        reduced, times_s, first, last, window_s, cadence_s
+    )
     out[:, n_structure + n_modulation : -len(SUN_MOON)] = _window_stars(
         reduced, times_s, first, last, min(STACK_S, window_s) / 2 + 0.5 * cadence_s
     )
@@ -329,9 +312,3 @@ def _window_stars(reduced, times_s, first, last, half_s):
             np.empty(FINE * FINE, dtype=np.int16), np.empty(6 * COARSE * COARSE, dtype=np.float32), out,
         )  # fmt: skip
     return out
-
-
-def bands_of(window_s, n_frequencies):
-    """Band of each multiple of the lowest frequency: 0 above 40 s, then 20 to 40, 10 to 20, 6 to 10 s."""
-    period = window_s / np.maximum(np.arange(n_frequencies + 1), 1)
-    return (3 - np.searchsorted([10.0, 20.0, 40.0], period, side="left")).astype(np.int32)

@@ -10,7 +10,8 @@ import pulsaurora
 from pulsaurora._core import _cells
 from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.problems import ContractError
-from pulsaurora.pulsation.reduction import ANCHOR_S, Reduced, SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.modulation import ANCHOR_S
+from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURES, MODULATION, STARS, STRUCTURE
 
 START = np.datetime64("2014-03-10T05:58:00", "us")
