@@ -3,6 +3,7 @@
 #define PULSAURORA_BEATS_H
 
 #include <math.h>
+#include <stdint.h>
 
 #include "_numeric.h"
 
@@ -11,19 +12,23 @@
 static PULSAURORA_WIDE float pulsaurora_common_mode(const float *restrict light, const float *restrict mean,
                                     const float *restrict inverse, float *restrict y, int n)
 {
-    float sums[32] = {0}, total = 0.0f, middle, step;
-    int c = 0;
-    for (; c < n; c++) y[c] = (light[c] - mean[c]) * inverse[c];
-    for (c = 0; c + 32 <= n; c += 32)
-        for (int l = 0; l < 32; l++) sums[l] += y[c + l];
-    for (int l = 0; c + l < n; l++) sums[l] += y[c + l];
+    float values[PULSAURORA_MOST_SELECTED], sums[32] = {0}, total = 0.0f, middle, step;
+    int padded = (n + 31) & ~31;
+    for (int c = 0; c < n; c++) values[c] = y[c] = (light[c] - mean[c]) * inverse[c];
+    /* No value is treated singly: zeros change no sum, and what is less than all is above nothing. */
+    for (int c = n; c < padded; c++) values[c] = 0.0f;
+    for (int c = 0; c < padded; c += 32)
+        for (int l = 0; l < 32; l++) sums[l] += values[c + l];
     for (int l = 0; l < 32; l++) total += sums[l];
     middle = total / (float)n;
-    step = pulsaurora_weighted_sum(y, y, n) / (float)n - middle * middle;
+    step = pulsaurora_weighted_sum(values, values, padded) / (float)n - middle * middle;
     step = step > 0.0f ? sqrtf(step) : 0.0f;
+    for (int c = n; c < padded; c++) values[c] = -INFINITY;
     for (int halving = 0; halving < 5; halving++) {
-        int above = 0;
-        for (c = 0; c < n; c++) above += y[c] > middle;
+        int32_t lanes[32] = {0}, above = 0;
+        for (int c = 0; c < padded; c += 32)
+            for (int l = 0; l < 32; l++) lanes[l] += values[c + l] > middle;
+        for (int l = 0; l < 32; l++) above += lanes[l];
         step *= 0.5f;
         middle += 2 * above > n ? step : -step;
     }

@@ -17,6 +17,16 @@ static PULSAURORA_WIDE void pulsaurora_fill_log(const float *restrict level, flo
     }
 }
 
+/* Mean of 2 x 2 blocks of a size x size grid. */
+static PULSAURORA_WIDE void pulsaurora_halve(const float *restrict grid, int size, float *restrict out)
+{
+    for (int i = 0; i < size / 2; i++) {
+        const float *restrict upper = grid + 2 * i * size, *restrict lower = upper + size;
+        for (int j = 0; j < size / 2; j++)
+            out[i * (size / 2) + j] = 0.25f * (upper[2 * j] + upper[2 * j + 1] + lower[2 * j] + lower[2 * j + 1]);
+    }
+}
+
 /* Peaks of some blocks over those that the photon law lets expect; `place` says where the blocks lie. */
 static PULSAURORA_WIDE void pulsaurora_noise_ratios(const float *restrict level, const float *restrict peak,
                                                     const int32_t *restrict place, double pedestal, float peak_scale,
