@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := $(wildcard pulsaurora/_core/*.pyx pulsaurora/_core/*.h) setup.py pyproject.toml requirements.txt
+SOURCES := $(wildcard pulsaurora/_core/*.pyx pulsaurora/_core/*.pxd pulsaurora/_core/*.h) setup.py pyproject.toml requirements.txt
 
 .PHONY: demo test bench asan fuzz docs model model-from-labels refinement refinement-simulated compare sensitivity lint clean
 

@@ -10,11 +10,13 @@ from setuptools import Extension, setup
 CORE = Path("pulsaurora/_core")
 
 # One extension a .pyx file, named after it. Kernels must give the same bits on every machine,
-# so no -march=native and no fast-math: contraction into FMA would change rounding.
+# so no -march=native and no fast-math: contraction into FMA would change rounding. Python's own flags have
+# -fwrapv, with which computed places may wrap round and loops over them are not vectorised: nothing needs it.
 if sys.platform == "win32":
     compile_args, link_args = ["/O2"], []
 else:
-    compile_args, link_args = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"], []
+    compile_args = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-wrapv"]
+    link_args = []
 
 # PULSAURORA_SANITIZE=1 builds the kernels under address and undefined-behaviour sanitizers (`make asan`).
 if os.environ.get("PULSAURORA_SANITIZE"):

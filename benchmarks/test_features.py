@@ -89,7 +89,7 @@ def test_window_features(beside, reduced, grid):
 
 def amplitudes(reduced, power, cells, half):
     """The feature amplitude_p90 from spectra, to see that both sides compute the same."""
-    from pulsaurora.pulsation.reduction import GAIN, OFFSET, READ_VARIANCE
+    from pulsaurora.pulsation.photons import GAIN, OFFSET, READ_VARIANCE
 
     n = 2 * half
     taper = signal.windows.hann(n, sym=False)

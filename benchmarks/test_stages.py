@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from nights import DATE
 
-from pulsaurora._core import _cells, _modulation, _pgm, _stars, _structure
+from pulsaurora._core import _cells, _pgm, _stars, _structure
 from pulsaurora.classification import batch, night
 from pulsaurora.classification.model import Model
 from pulsaurora.imaging import themis
@@ -20,9 +20,9 @@ ROUNDS = 4
 STAGES = {
     "reading and inflating": [(themis, "read_inflated")],
     "finding frames, byte order": [(_pgm, "scan_frames"), (_pgm, "fill_pixels")],
-    "reducing to cells": [(_cells, "fill_cells")],
+    "reducing to cells": [(_cells, "fill_cells"), (_cells, "fill_packed_cells")],
     "structure": [(_structure, "fill_structure")],
-    "modulation": [(_modulation, "fill_modulation")],
+    "modulation": [(reduction, "modulation_rows")],
     "stars": [(_stars, "fill_sparks"), (_stars, "fill_stars")],
     "sun and moon": [(reduction, "sun_moon")],
     "model": [(Model, "predict")],

@@ -45,7 +45,7 @@ def drive_reading(rng, iterations):
         n_frames, _ = pgm.scan_frames(data, table, events)
         if n_frames:
             images = np.empty((n_frames, 256, 256), np.uint16)
-            pgm.fill_pixels(data, table[:n_frames], images)
+            pgm.fill_pixels(data, table[:n_frames, pgm.PIXELS_START], images)
         return data, n_frames
 
     for data in edge_files():
@@ -77,7 +77,7 @@ def _refuse_wrong_tables(pgm, data):
     images = np.empty((1, 256, 256), np.uint16)
     for start in (-1, last + 1, last + pgm.FRAME_BYTES, 2**62):
         try:
-            pgm.fill_pixels(data, np.full((1, pgm.N_FRAME_COLUMNS), start, np.int64), images)
+            pgm.fill_pixels(data, np.full(1, start, np.int64), images)
         except ValueError:
             continue
         raise RuntimeError(f"a frame that starts at byte {start} of {len(data)} was taken")
@@ -164,11 +164,12 @@ def drive_simulation(rng, iterations):
     return n_tried, "minutes"
 
 
+MODULATION = ("_spectra", "_coherence", "_patches", "_flow", "_beats")
 # What is driven, through which kernels, by what.
 DRIVERS = {
     "reading": (("_pgm",), drive_reading),
     "contrast": (("_clahe",), drive_contrast),
-    "features": (("_cells", "_structure", "_modulation", "_stars"), drive_features),
+    "features": (("_cells", "_structure", *MODULATION, "_stars"), drive_features),
     "events": (("_cells", "_structure", "_pulses"), drive_events),
     "steadying": (("_steady",), drive_steadying),
     "simulation": (("_simulate",), drive_simulation),

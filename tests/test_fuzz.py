@@ -42,8 +42,8 @@ class TestWhatTheDriverFinds:
     def test_a_frame_that_is_not_in_the_file(self, tmp_path, monkeypatch):
         whole = themis._pgm.fill_pixels
 
-        def spoil(data, table, images):
-            whole(data, table, images)
+        def spoil(data, starts, images):
+            whole(data, starts, images)
             images[:, 9, 9] += 1
 
         monkeypatch.setattr(themis, "_pgm", Replaced(themis._pgm, fill_pixels=spoil))

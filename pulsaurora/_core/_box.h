@@ -8,7 +8,7 @@
 
 /* Sums over the (2 reach + 1)^2 cells about each cell of a 32 x 32 grid, nothing beyond it; reach is 1 or 2.
  * out may be the grid itself: rows are summed aside first. */
-static inline void pulsaurora_box_of(const float *grid, int reach, float *out)
+PULSAURORA_INLINE void pulsaurora_box_of(const float *grid, int reach, float *out)
 {
     float rows[36 * 32];
     memset(rows, 0, 64 * sizeof(float));

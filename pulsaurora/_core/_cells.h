@@ -3,6 +3,7 @@
 #define PULSAURORA_CELLS_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "_numeric.h"
 
@@ -17,8 +18,10 @@ static PULSAURORA_WIDE void pulsaurora_add_row(const uint16_t *restrict row, uin
     }
 }
 
-static inline void pulsaurora_close_up_of(const uint32_t *restrict sums, const uint16_t *restrict tops, int block,
-                                          float *restrict means, float *restrict peaks, int n)
+/* Column sums and maxima of a row of n blocks to each block's mean without its brightest pixel, and that one less
+ * the mean. */
+static PULSAURORA_WIDE void pulsaurora_close_up(const uint32_t *restrict sums, const uint16_t *restrict tops, int block,
+                                                float *restrict means, float *restrict peaks, int n)
 {
     float scale = (float)(1.0 / (block * block - 1));
     for (int j = 0; j < n; j++) {
@@ -35,13 +38,54 @@ static inline void pulsaurora_close_up_of(const uint32_t *restrict sums, const u
     }
 }
 
-/* Column sums and maxima of a row of n blocks to each block's mean without its brightest pixel, and that one less
- * the mean. THEMIS frames have blocks of 4, whose loop is then unrolled. */
-static PULSAURORA_WIDE void pulsaurora_close_up(const uint32_t *restrict sums, const uint16_t *restrict tops, int block,
-                                                float *restrict means, float *restrict peaks, int n)
+/* Blocks of 4, which THEMIS frames have, in a row: at most this many. */
+#define PULSAURORA_MOST_BLOCKS 64
+
+/* Means and peaks of a row of n blocks of 4 x 4 pixels, as above, from its four rows of pixels one after the other.
+ * Pixels go in pairs, each a number of 32 bits; which of a pair is first does not matter. With `swap` the bytes of
+ * each pixel change places. */
+PULSAURORA_INLINE void pulsaurora_blocks_of_4_of(const unsigned char *restrict rows, int swap, float *restrict means,
+                                             float *restrict peaks, int n)
 {
-    if (block == 4) pulsaurora_close_up_of(sums, tops, 4, means, peaks, n);
-    else pulsaurora_close_up_of(sums, tops, block, means, peaks, n);
+    int32_t sums[2 * PULSAURORA_MOST_BLOCKS], tops[2 * PULSAURORA_MOST_BLOCKS];
+    const float scale = (float)(1.0 / 15);
+    for (int c = 0; c < 2 * n; c++) {
+        int32_t sum = 0, top = 0;
+        for (int r = 0; r < 4; r++) {
+            uint32_t pair;
+            memcpy(&pair, rows + 8 * n * r + 4 * c, sizeof pair);
+            if (swap) pair = (pair & 0x00ff00ffu) << 8 | (pair >> 8 & 0x00ff00ffu);
+            int32_t one = (int32_t)(pair & 0xffffu), two = (int32_t)(pair >> 16);
+            sum += one + two;
+            one = one > two ? one : two;
+            top = one > top ? one : top;
+        }
+        sums[c] = sum;
+        tops[c] = top;
+    }
+    for (int j = 0; j < n; j++) {
+        int32_t top = tops[2 * j] > tops[2 * j + 1] ? tops[2 * j] : tops[2 * j + 1];
+        float mean = (float)(sums[2 * j] + sums[2 * j + 1] - top) * scale;
+        means[j] = mean;
+        peaks[j] = (float)top - mean;
+    }
+}
+
+/* The same of pixels in this machine's order of bytes. */
+static PULSAURORA_WIDE void pulsaurora_blocks_of_4(const unsigned char *restrict rows, float *restrict means,
+                                                   float *restrict peaks, int n)
+{
+    pulsaurora_blocks_of_4_of(rows, 0, means, peaks, n);
+}
+
+/* The same of big-endian pixels, as files have them. */
+static PULSAURORA_WIDE void pulsaurora_packed_blocks_of_4(const unsigned char *restrict rows, float *restrict means,
+                                                          float *restrict peaks, int n)
+{
+    const uint16_t one = 1;
+    unsigned char low;
+    memcpy(&low, &one, 1);
+    pulsaurora_blocks_of_4_of(rows, low, means, peaks, n);
 }
 
 #endif

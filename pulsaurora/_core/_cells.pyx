@@ -9,6 +9,9 @@ from libc.string cimport memset
 
 cdef extern from "_cells.h" nogil:
     void pulsaurora_add_row(const uint16_t *row, uint32_t *sums, uint16_t *tops, int n)
+    int PULSAURORA_MOST_BLOCKS
+    void pulsaurora_blocks_of_4(const unsigned char *rows, float *means, float *peaks, int n)
+    void pulsaurora_packed_blocks_of_4(const unsigned char *rows, float *means, float *peaks, int n)
     void pulsaurora_close_up(const uint32_t *sums, const uint16_t *tops, int block, float *means, float *peaks, int n)
 
 
@@ -30,8 +33,35 @@ def fill_cells(const uint16_t[:, :, ::1] frames, int block,
     with nogil:
         for f in range(n):
             for i in range(n_rows):
+                if block == 4 and n_cols <= PULSAURORA_MOST_BLOCKS:
+                    pulsaurora_blocks_of_4(<const unsigned char *> &frames[f, 4 * i, 0], &means[f, i, 0], &peaks[f, i, 0],
+                                           n_cols)
+                    continue
                 memset(&column_sums[0], 0, width * sizeof(uint32_t))
                 memset(&column_tops[0], 0, width * sizeof(uint16_t))
                 for r in range(block):
                     pulsaurora_add_row(&frames[f, i * block + r, 0], &column_sums[0], &column_tops[0], width)
                 pulsaurora_close_up(&column_sums[0], &column_tops[0], block, &means[f, i, 0], &peaks[f, i, 0], n_cols)
+
+
+def fill_packed_cells(const unsigned char[::1] buffer, const long long[:] starts, float[:, :, ::1] means,
+                      float[:, :, ::1] peaks):
+    """Fill the same from frames as a file holds them: 256 x 256 big-endian pixels from each of starts on.
+
+    means and peaks are (n, 64, 64), for blocks of 4 x 4. No pixel is written anywhere: they are read once,
+    while the file is still in cache, which takes a fifth of the time of bringing them into order first.
+    """
+    cdef:
+        Py_ssize_t n = starts.shape[0], f
+        int i
+    if means.shape[0] != n or means.shape[1] != 64 or means.shape[2] != 64:
+        raise ValueError(f"means are {means.shape[0]} x {means.shape[1]} x {means.shape[2]}, expected {n} x 64 x 64")
+    if peaks.shape[0] != n or peaks.shape[1] != 64 or peaks.shape[2] != 64:
+        raise ValueError(f"peaks are {peaks.shape[0]} x {peaks.shape[1]} x {peaks.shape[2]}, expected {n} x 64 x 64")
+    for f in range(n):
+        if starts[f] < 0 or starts[f] > buffer.shape[0] - 131072:
+            raise ValueError(f"frame {f} starts at byte {starts[f]} of {buffer.shape[0]}")
+    with nogil:
+        for f in range(n):
+            for i in range(64):
+                pulsaurora_packed_blocks_of_4(&buffer[starts[f] + 2048 * i], &means[f, i, 0], &peaks[f, i, 0], 64)

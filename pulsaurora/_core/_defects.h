@@ -4,12 +4,29 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "_numeric.h"
 
-static PULSAURORA_WIDE void pulsaurora_add_frame(const uint16_t *restrict frame, uint32_t *restrict sums, int n)
+/* n pixels added to sums; with `swap` the bytes of each change places. */
+static inline void pulsaurora_add_pixels(const unsigned char *restrict pixels, int swap, uint32_t *restrict sums, int n)
 {
-    for (int k = 0; k < n; k++) sums[k] += frame[k];
+    for (int k = 0; k < n; k++) {
+        uint16_t value;
+        memcpy(&value, pixels + 2 * k, 2);
+        if (swap) value = (uint16_t)(value << 8 | value >> 8);
+        sums[k] += value;
+    }
+}
+
+static PULSAURORA_WIDE void pulsaurora_add_native(const unsigned char *restrict pixels, uint32_t *restrict sums, int n)
+{
+    pulsaurora_add_pixels(pixels, 0, sums, n);
+}
+
+static PULSAURORA_WIDE void pulsaurora_add_swapped(const unsigned char *restrict pixels, uint32_t *restrict sums, int n)
+{
+    pulsaurora_add_pixels(pixels, 1, sums, n);
 }
 
 /* Pixels of a row, its two first and last left out, that stand out of those two pixels away: by eight times the noise

@@ -6,10 +6,11 @@ the stars of a clear sky. Oracle: tests/naive_sky.py::warm_pixels and cell_means
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cdef extern from "_defects.h" nogil:
-    void pulsaurora_add_frame(const uint16_t *frame, uint32_t *sums, int n)
+    void pulsaurora_add_native(const unsigned char *pixels, uint32_t *sums, int n)
+    void pulsaurora_add_swapped(const unsigned char *pixels, uint32_t *sums, int n)
     int pulsaurora_mark_sharp(const uint32_t *sums, int width, float count, float pedestal, float gain,
                               float read_variance, uint8_t *marked)
 
@@ -18,27 +19,32 @@ cdef extern from "_defects.h" nogil:
 cdef float BESIDE = 0.35
 
 
-def find_warm_pixels(const uint16_t[:, :, ::1] frames, Py_ssize_t every, float gain, float read_variance,
-                     uint32_t[::1] sums, uint8_t[::1] marked, uint8_t[:, ::1] warm, int32_t[::1] places):
+def find_warm_pixels(const unsigned char[::1] pixels, const long long[:] starts, bint swap, Py_ssize_t every,
+                     float gain, float read_variance, uint32_t[::1] sums, uint8_t[::1] marked,
+                     uint8_t[:, ::1] warm, int32_t[::1] places):
     """Find the warm pixels of frames of one minute; return how many, 0 where there are more than `places` holds.
 
-    frames (n, rows, cols), n >= 1, of which every `every`-th is looked at; gain and read_variance are the photon law;
+    Frames of 16-bit pixels, the size of warm, begin at the bytes `starts` of `pixels`, their bytes in the other order
+    than this machine's where `swap`; every `every`-th is looked at. gain and read_variance are the photon law;
     sums (rows * cols,) and marked (cols,) are scratch. warm (rows, cols), zeros when given, becomes 1 at each;
     places gets its number in the frame. With none it is left as it is.
     """
     cdef:
-        int rows = frames.shape[1], width = frames.shape[2], r, c, n = 0, most = places.shape[0], k
-        int count = 0
+        int rows = warm.shape[0], width = warm.shape[1], r, c, n = 0, most = places.shape[0], k, count = 0
         Py_ssize_t f = 0
         float pedestal, excess, about, beside
         const uint32_t *row
-    if frames.shape[0] == 0 or rows < 5 or width < 5:
+    check_starts(pixels, starts, rows, width)
+    if starts.shape[0] == 0 or rows < 5 or width < 5:
         return 0
     with nogil:
         memset(&sums[0], 0, rows * width * sizeof(uint32_t))
         # Of 2**31 / 4 / 65535 frames at most, sums of four stay within a signed number.
-        while f < frames.shape[0] and f < 8000:
-            pulsaurora_add_frame(&frames[f, 0, 0], &sums[0], rows * width)
+        while f < starts.shape[0] and f < 8000:
+            if swap:
+                pulsaurora_add_swapped(&pixels[starts[f]], &sums[0], rows * width)
+            else:
+                pulsaurora_add_native(&pixels[starts[f]], &sums[0], rows * width)
             count += 1
             f += every
         pedestal = darkest_corner(&sums[0], rows, width) / count
@@ -63,6 +69,14 @@ def find_warm_pixels(const uint16_t[:, :, ::1] frames, Py_ssize_t every, float g
     return n
 
 
+cdef int check_starts(const unsigned char[::1] pixels, const long long[:] starts, int rows, int width) except -1:
+    cdef Py_ssize_t f, size = 2 * <Py_ssize_t>rows * width
+    for f in range(starts.shape[0]):
+        if starts[f] < 0 or starts[f] > pixels.shape[0] - size:
+            raise ValueError(f"frame {f} starts at byte {starts[f]} of {pixels.shape[0]}")
+    return 0
+
+
 cdef float darkest_corner(const uint32_t *sums, int rows, int width) noexcept nogil:
     """Mean of the darkest of the four corners, a tenth of a side wide, times the frames added up."""
     cdef int side = max(rows // 10, 1), corner, r, c, r0, c0
@@ -78,20 +92,23 @@ cdef float darkest_corner(const uint32_t *sums, int rows, int width) noexcept no
     return <float>(least / (side * side))
 
 
-def mend_blocks(const uint16_t[:, :, ::1] frames, int block, const uint8_t[:, ::1] warm, const int32_t[::1] places,
-                int n_places, float[:, :, ::1] means, float[:, :, ::1] peaks):
+def mend_blocks(const unsigned char[::1] pixels, const long long[:] starts, bint swap, int block,
+                const uint8_t[:, ::1] warm, const int32_t[::1] places, int n_places, float[:, :, ::1] means,
+                float[:, :, ::1] peaks):
     """Fill again, as _cells.fill_cells does, the blocks that hold warm pixels, without those.
 
-    A block with less than two other pixels is left as it is.
+    Frames as above. A block with less than two other pixels is left as it is.
     """
     cdef:
-        int width = frames.shape[2], p, i, j, r, c, n
+        int width = warm.shape[1], p, i, j, r, c, n
         uint32_t total
         uint16_t top, value
+        const unsigned char *at
         Py_ssize_t f
         float mean
+    check_starts(pixels, starts, warm.shape[0], width)
     with nogil:
-        for f in range(frames.shape[0]):
+        for f in range(starts.shape[0]):
             for p in range(n_places):
                 i = places[p] // width // block
                 j = places[p] % width // block
@@ -101,7 +118,10 @@ def mend_blocks(const uint16_t[:, :, ::1] frames, int block, const uint8_t[:, ::
                 for r in range(i * block, (i + 1) * block):
                     for c in range(j * block, (j + 1) * block):
                         if not warm[r, c]:
-                            value = frames[f, r, c]
+                            at = &pixels[starts[f] + 2 * (r * width + c)]
+                            memcpy(&value, at, 2)
+                            if swap:
+                                value = <uint16_t>(value << 8 | value >> 8)
                             total += value
                             top = max(top, value)
                             n += 1

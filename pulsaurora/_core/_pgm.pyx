@@ -380,25 +380,25 @@ def scan_frames(const unsigned char[::1] buffer, long long[:, ::1] frames, long 
     return n_frames, n_events
 
 
-def fill_pixels(const unsigned char[::1] buffer, const long long[:, ::1] frames, unsigned short[:, :, ::1] images):
-    """Write the pixels of each row of a frame table, in native byte order, into the first images."""
+def fill_pixels(const unsigned char[::1] buffer, const long long[:] starts, unsigned short[:, :, ::1] images):
+    """Write the pixels that begin at each of starts, in native byte order, into the first images."""
     cdef Py_ssize_t size = buffer.shape[0]
-    cdef Py_ssize_t n_frames = frames.shape[0]
+    cdef Py_ssize_t n_frames = starts.shape[0]
     cdef Py_ssize_t i, k
     cdef const unsigned char *source
     cdef unsigned short *target
     if n_frames == 0:
         return
-    if frames.shape[1] != N_FRAME_COLUMNS or images.shape[0] < n_frames:
-        raise ValueError(f"{n_frames} x {frames.shape[1]} frame table for {images.shape[0]} images")
+    if images.shape[0] < n_frames:
+        raise ValueError(f"{n_frames} frames for {images.shape[0]} images")
     if images.shape[1] != FRAME_SIDE or images.shape[2] != FRAME_SIDE:
         raise ValueError(f"images are {images.shape[1]} x {images.shape[2]}, expected 256 x 256")
     for i in range(n_frames):
-        if frames[i, PIXELS_START] < 0 or frames[i, PIXELS_START] > size - FRAME_BYTES:
-            raise ValueError(f"frame {i} starts at byte {frames[i, PIXELS_START]} of {size}")
+        if starts[i] < 0 or starts[i] > size - FRAME_BYTES:
+            raise ValueError(f"frame {i} starts at byte {starts[i]} of {size}")
     with nogil:
         for i in range(n_frames):
-            source = &buffer[frames[i, PIXELS_START]]
+            source = &buffer[starts[i]]
             target = &images[i, 0, 0]
             for k in range(FRAME_SIDE * FRAME_SIDE):
                 target[k] = <unsigned short> ((source[2 * k] << 8) | source[2 * k + 1])
@@ -419,7 +419,7 @@ def find_gzip_member(const unsigned char[::1] buffer, Py_ssize_t start):
     with nogil:
         # A block at a time, most of which hold no such bytes: byte after byte takes twice as long.
         while at < size - 3 and result < 0:
-            stop = min(at + 4096, size - 3)
+            stop = min(at + 512, size - 3)
             if pulsaurora_gzip_begins(data + at, <int>(stop - at)):
                 while at < stop:
                     # deflate is method 8, and the three high flag bits are reserved as zero

@@ -62,6 +62,17 @@ static PULSAURORA_WIDE void pulsaurora_points(const int8_t *restrict before, con
     *n_lasting = lasting;
 }
 
+/* Whether any of each cell's four blocks has a sum above a limit; cells lie in 32 rows of 32. */
+static PULSAURORA_WIDE void pulsaurora_any_above(const int16_t *restrict total, int16_t limit, uint8_t *restrict out)
+{
+    for (int i = 0; i < 32; i++) {
+        const int16_t *restrict upper = total + 128 * i, *restrict lower = upper + 64;
+        int16_t tops[64];
+        for (int j = 0; j < 64; j++) tops[j] = upper[j] > lower[j] ? upper[j] : lower[j];
+        for (int j = 0; j < 32; j++) out[32 * i + j] = (tops[2 * j] > limit) | (tops[2 * j + 1] > limit);
+    }
+}
+
 /* Counts above the pedestal of the cells inside, closed up. */
 static PULSAURORA_WIDE void pulsaurora_levels(const float *restrict cells, const int32_t *restrict place,
                                               float pedestal, float *restrict out, int n)

@@ -26,6 +26,7 @@ cdef extern from "_stars.h" nogil:
     void pulsaurora_add_sparks(const int8_t *sparks, int sign, int16_t *total)
     void pulsaurora_points(const int8_t *before, const int8_t *now, const int8_t *after, const uint8_t *mask,
                            int8_t point, int8_t none, int8_t some, int32_t *n_passing, int32_t *n_lasting)
+    void pulsaurora_any_above(const int16_t *total, int16_t limit, uint8_t *out)
     void pulsaurora_levels(const float *cells, const int32_t *place, float pedestal, float *out, int n)
     void pulsaurora_add_levels(const float *levels, float *total, int n)
     void pulsaurora_mean_log(const float *total, float count, float offset, float *out, int n)
@@ -170,9 +171,14 @@ cdef void one_row(const float[:, ::1] levels, const uint8_t[:, ::1] fine_mask,
         float *work = grid + 3072
         float *smooth = grid + 4096
         float first
+        uint8_t[1024] starry
     memset(grid, 0, 1024 * sizeof(float))
+    # Few cells hold a block bright enough to be looked at singly.
+    pulsaurora_any_above(total, <int16_t>(LEAST * (high - low)), starry)
     for c in range(n):
         k = coarse_place[c]
+        if not starry[k]:
+            continue
         i = 2 * (k // 32)
         j = 2 * (k % 32)
         grid[k] = (is_star(total, fine_mask, i, j, high - low) + is_star(total, fine_mask, i, j + 1, high - low)

@@ -17,6 +17,34 @@ static PULSAURORA_WIDE void pulsaurora_fill_log(const float *restrict level, flo
     }
 }
 
+/* Mean of 2 x 2 blocks of a size x size grid. */
+static PULSAURORA_WIDE void pulsaurora_halve(const float *restrict grid, int size, float *restrict out)
+{
+    for (int i = 0; i < size / 2; i++) {
+        const float *restrict upper = grid + 2 * i * size, *restrict lower = upper + size;
+        for (int j = 0; j < size / 2; j++)
+            out[i * (size / 2) + j] = 0.25f * (upper[2 * j] + upper[2 * j + 1] + lower[2 * j] + lower[2 * j + 1]);
+    }
+}
+
+/* Mean of the middle two of each 2 x 2 of 64 x 64 numbers: of two pairs, the greater least and the least greatest. */
+static PULSAURORA_WIDE void pulsaurora_middles(const float *restrict grid, float *restrict out)
+{
+    for (int i = 0; i < 32; i++) {
+        const float *restrict upper = grid + 128 * i, *restrict lower = upper + 64;
+        float least[64], greatest[64];
+        for (int j = 0; j < 64; j++) {
+            least[j] = upper[j] < lower[j] ? upper[j] : lower[j];
+            greatest[j] = upper[j] < lower[j] ? lower[j] : upper[j];
+        }
+        for (int j = 0; j < 32; j++) {
+            float low = least[2 * j] > least[2 * j + 1] ? least[2 * j] : least[2 * j + 1];
+            float high = greatest[2 * j] < greatest[2 * j + 1] ? greatest[2 * j] : greatest[2 * j + 1];
+            out[32 * i + j] = 0.5f * (low + high);
+        }
+    }
+}
+
 /* Peaks of some blocks over those that the photon law lets expect; `place` says where the blocks lie. */
 static PULSAURORA_WIDE void pulsaurora_noise_ratios(const float *restrict level, const float *restrict peak,
                                                     const int32_t *restrict place, double pedestal, float peak_scale,

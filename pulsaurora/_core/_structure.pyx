@@ -20,6 +20,8 @@ cdef extern from "_structure.h" nogil:
     void pulsaurora_block_noise(const float *level, const float *peak, const int32_t *place, double pedestal,
                                 double ratio, float peak_scale, int n_pixels, float gain, float read_variance,
                                 float offset, float saturation, double *noise, uint8_t *unusual, int n)
+    void pulsaurora_halve(const float *grid, int size, float *out)
+    void pulsaurora_middles(const float *grid, float *out)
     void pulsaurora_fill_log(const float *level, float pedestal, float offset, float *out, int n)
     void pulsaurora_gradient(const float *field, const float *edge, float *gxx, float *gyy, float *gxy)
     void pulsaurora_anisotropy(const float *gxx, const float *gyy, const float *gxy, const float *inside,
@@ -110,15 +112,6 @@ cdef double block_variance(const float *grid, const uint8_t *mask, int size, dou
                 n += 1
     n_blocks[0] = n
     return total / n if n > 0 else 0.0
-
-
-cdef void halve(const float *grid, int size, float *out) noexcept nogil:
-    """Mean of 2 x 2 blocks."""
-    cdef int i, j, k, half = size // 2
-    for i in range(half):
-        for j in range(half):
-            k = 2 * i * size + 2 * j
-            out[i * half + j] = 0.25 * (grid[k] + grid[k + 1] + grid[k + size] + grid[k + size + 1])
 
 
 cdef void halve_mask(const uint8_t *mask, int size, uint8_t *out) noexcept nogil:
@@ -229,11 +222,6 @@ cdef void list_blocks(Blocks *blocks, const uint8_t[:, ::1] mask, const float[:,
     blocks.n_sectors = count_bits(sectors)
 
 
-cdef inline float middle_of(float a, float b, float c, float d) noexcept nogil:
-    """Mean of the middle two of four."""
-    return <float>0.5 * (max(min(a, b), min(c, d)) + min(max(a, b), max(c, d)))
-
-
 cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const Blocks *blocks, float peak_scale,
                     int n_pixels, float gain, float read_variance, float offset, float saturation,
                     const float[:, ::1] basis, float *scratch, uint8_t *masks, int32_t *stack, float[:, ::1] cells, float *out) noexcept nogil:
@@ -270,12 +258,9 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
     out[PEDESTAL] = pedestal
 
     pulsaurora_fill_log(&level[0, 0], pedestal, offset, fine, 4096)
-    halve(fine, 64, coarse)
+    pulsaurora_halve(fine, 64, coarse)
     memset(stars, 0, 1024)
-    for i in range(32):
-        for j in range(32):
-            cells[i, j] = middle_of(level[2 * i, 2 * j], level[2 * i, 2 * j + 1],
-                                            level[2 * i + 1, 2 * j], level[2 * i + 1, 2 * j + 1])
+    pulsaurora_middles(&level[0, 0], &cells[0, 0])
 
     # How noisy this camera is against the photon law, from a quarter of the blocks: stars and edges do not move a median.
     pulsaurora_noise_ratios(&level[0, 0], &peak[0, 0], blocks.sampled, pedestal, peak_scale, gain, read_variance, work,
@@ -370,9 +355,9 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
     out[TEXTURE_0] = log10((x if x > 0 else 0) + 1e-6)
     x = block_variance(coarse, coarse_mask, 32, &n_blocks) - noise / 4
     out[TEXTURE_1] = log10((x if x > 0 else 0) + 1e-6)
-    halve(coarse, 32, work)
+    pulsaurora_halve(coarse, 32, work)
     out[TEXTURE_2] = log10(block_variance(work, masks + 1024, 16, &n_blocks) + 1e-6)
-    halve(work, 16, work + 256)
+    pulsaurora_halve(work, 16, work + 256)
     out[TEXTURE_3] = log10(block_variance(work + 256, masks + 1280, 8, &n_blocks) + 1e-6)
 
     pulsaurora_relief(&basis[0, 0], relief, clipped, n_coarse)

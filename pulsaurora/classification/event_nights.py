@@ -103,7 +103,7 @@ def find_night_events(night, pool, elevation=None, ground=None, on_minutes=None,
         return _compute(files, own, cells, origin)
 
     parts, problems = [], []
-    with open_minutes(night, reuse=True) as read_minute:
+    with open_minutes(night, reuse=True, packed=True) as read_minute:
         where = SitePosition(night.site)
         for part, found in in_chunks(
             pool, minutes, read, compute, where, on_minutes, stop or threading.Event()

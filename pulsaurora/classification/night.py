@@ -105,7 +105,7 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
     def compute(files, first, own, latitude, longitude):
         return _compute(files, first, own, model, latitude, longitude)
 
-    with open_minutes(night, reuse=True) as read_minute:
+    with open_minutes(night, reuse=True, packed=model.kind == "features") as read_minute:
         done = list(in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
     return finish_night(done, [plain_text(minute.alternatives[0]) for minute in minutes])
 

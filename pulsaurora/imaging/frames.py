@@ -11,13 +11,33 @@ SHARED = ("site", "imager", "latitude", "longitude")
 
 
 @dataclass(slots=True)
+class PackedImages:
+    """Images of 256 x 256 pixels where they lie in a file's bytes, for whoever needs their pixels once.
+
+    Attributes
+    ----------
+    data : bytes-like
+        An inflated minute file.
+    starts : ndarray of int64, shape (n_frames,)
+        Where in it the first pixel of each is; pixels are big-endian.
+    """
+
+    data: object
+    starts: np.ndarray
+
+    def __len__(self):
+        return len(self.starts)
+
+
+@dataclass(slots=True)
 class Frames:
     """Images in time order, one row of everything else for each.
 
     Attributes
     ----------
     images : ndarray of uint16, shape (n_frames, rows, columns), counts
-        C-contiguous, native byte order, in file orientation: row 0 is the file's first.
+        C-contiguous, native byte order, in file orientation: row 0 is the file's first. PackedImages where
+        they were asked for; such frames cannot be cut or joined.
     times : ndarray of datetime64[us], shape (n_frames,)
         Start of exposure, UTC. Never NaT.
     metadata : list of dict of str to str
@@ -49,10 +69,11 @@ class Frames:
 
     def __post_init__(self):
         images, times = self.images, self.times
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint16 or images.ndim != 3:
-            raise ContractError(f"Frames.images is {_describe(images)}, expected uint16 of 3 dimensions")
-        if not images.dtype.isnative or not images.flags.c_contiguous:
-            raise ContractError("Frames.images must be C-contiguous and in native byte order")
+        if not isinstance(images, PackedImages):
+            if not isinstance(images, np.ndarray) or images.dtype != np.uint16 or images.ndim != 3:
+                raise ContractError(f"Frames.images is {_describe(images)}, expected uint16 of 3 dimensions")
+            if not images.dtype.isnative or not images.flags.c_contiguous:
+                raise ContractError("Frames.images must be C-contiguous and in native byte order")
         if not isinstance(times, np.ndarray) or times.dtype != np.dtype("datetime64[us]"):
             raise ContractError(f"Frames.times is {_describe(times)}, expected datetime64[us]")
         if times.shape != (len(images),):

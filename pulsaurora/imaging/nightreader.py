@@ -15,7 +15,7 @@ from pulsaurora.problems import Problem, UnreadableFileError
 
 
 @contextlib.contextmanager
-def open_minutes(night, reuse=False):
+def open_minutes(night, reuse=False, packed=False):
     """Open a night to read its minutes.
 
     Parameters
@@ -24,6 +24,8 @@ def open_minutes(night, reuse=False):
     reuse : bool
         Whether the images of a minute file may be overwritten when the same thread reads the next. Memory
         that is given back after each file and asked for again costs a tenth of the time that reading takes.
+    packed : bool
+        Whether images may be given as PackedImages.
 
     Yields
     ------
@@ -38,7 +40,7 @@ def open_minutes(night, reuse=False):
     """
     if night.dayfile is None:
         rooms = _Rooms() if reuse else None
-        yield lambda minute: read_minute(minute.alternatives, False, rooms and rooms.images)
+        yield lambda minute: read_minute(minute.alternatives, False, rooms and rooms.images, packed)
         return
     from pulsaurora.archive.dayfile import read_dayfile
 

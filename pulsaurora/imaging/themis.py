@@ -12,7 +12,7 @@ import numpy as np
 
 from pulsaurora._core import _pgm
 from pulsaurora.archive.layout import parse_frame_name, plain_text
-from pulsaurora.imaging.frames import SHARED, Frames, common
+from pulsaurora.imaging.frames import SHARED, Frames, PackedImages, common
 from pulsaurora.imaging.inflate import read_inflated
 from pulsaurora.problems import Problem, UnreadableFileError, UsageError
 from pulsaurora.workers import n_cores
@@ -76,7 +76,7 @@ def read_frames(paths, workers=None):
     return _in_time_order(parts, [plain_text(path) for path in paths], stack)
 
 
-def read_minute(path, metadata=True, room=None):
+def read_minute(path, metadata=True, room=None, packed=False):
     """Read one minute file, or the same minute from several.
 
     Parameters
@@ -88,6 +88,8 @@ def read_minute(path, metadata=True, room=None):
         Whether to make the header dictionaries (about 0.1 ms a minute).
     room : ndarray of uint16, shape (any, 256, 256), optional
         Where the images go if they fit there, in place of an array of their own.
+    packed : bool
+        Whether images may be given as PackedImages; so they are if nothing is wrong with the file.
 
     Returns
     -------
@@ -105,11 +107,14 @@ def read_minute(path, metadata=True, room=None):
     parts, names = [], []
     for alternatives in same_frames.values():
         for one in alternatives:
-            parts.append(_read_file(one, None if parts else room, metadata))
+            found = _scan_file(one, metadata)
+            if packed and len(same_frames) == 1 and not parts and not found.problems and _ascend(found.times):
+                return found
+            parts.append(_unpacked(found, None if parts else room))
             names.append(plain_text(one))
             if not parts[-1].problems:
                 break
-    if len(parts) == 1 and (np.diff(parts[0].times) > np.timedelta64(0)).all():
+    if len(parts) == 1 and _ascend(parts[0].times):
         return parts[0]
     return _in_time_order(parts, names, quiet=len(paths) > 1)
 
@@ -126,13 +131,35 @@ def _checked_paths(paths):
     return paths
 
 
-def _read_file(path, room=None, metadata=True):
+def _ascend(times):
+    stamps = times.view(np.int64)
+    return bool((stamps[1:] > stamps[:-1]).all())
+
+
+def _read_file(path, room=None):
     """All whole frames of one file, in file order, in `room` (images) if they fit there."""
+    return _unpacked(_scan_file(path), room)
+
+
+def _unpacked(frames, room=None):
+    """The same frames with their images in an array, in `room` if they fit there."""
+    if room is None or len(frames) > len(room):
+        room = np.empty((len(frames), _pgm.FRAME_SIDE, _pgm.FRAME_SIDE), np.uint16)
+    images = room[: len(frames)]
+    _pgm.fill_pixels(frames.images.data, frames.images.starts, images)
+    frames.images = images
+    return frames
+
+
+def _scan_file(path, metadata=True):
+    """All whole frames of one file, in file order; their pixels stay where they are."""
     name = plain_text(path)
     try:
         data, complaint = read_inflated(path)
     except UnreadableFileError as error:
-        return Frames.empty(problems=[Problem(name, str(error).removeprefix(f"{name}: "))])
+        none = PackedImages(b"", np.empty(0, np.int64))
+        reason = str(error).removeprefix(f"{name}: ")
+        return Frames(none, np.empty(0, "datetime64[us]"), problems=[Problem(name, reason)])
     table = np.empty((len(data) // _pgm.FRAME_BYTES, _pgm.N_FRAME_COLUMNS), np.int64)
     events = np.empty((_MOST_EVENTS, _pgm.N_EVENT_COLUMNS), np.int64)
     n_frames, n_events = _pgm.scan_frames(data, table, events)
@@ -158,14 +185,10 @@ def _read_file(path, room=None, metadata=True):
         flags = [flag for flag, kept in zip(flags, keep, strict=True) if kept]
     _header_complaints(table, reasons, flags)
 
-    if room is None or len(table) > len(room):
-        room = np.empty((len(table), _pgm.FRAME_SIDE, _pgm.FRAME_SIDE), np.uint16)
-    images = room[: len(table)]
-    _pgm.fill_pixels(data, table, images)
     headers = _headers(data, table if metadata else table[:1])
     known = _known(headers, named, reasons)
     return Frames(
-        images=images,
+        images=PackedImages(data, table[:, _pgm.PIXELS_START]),
         times=times,
         metadata=headers if metadata else [],
         problems=[Problem(name, "; ".join(reasons), len(table))] if reasons else [],

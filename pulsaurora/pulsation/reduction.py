@@ -5,15 +5,19 @@ everything that looks along time (`window_features`) works on those, so that a w
 little memory and hours can be worked on apart.
 """
 
+import sys
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from pulsaurora._core import _cells, _defects, _modulation, _stars, _structure
+from pulsaurora._core import _cells, _defects, _stars, _structure
 from pulsaurora.imaging.ephemeris import sun_moon
+from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.problems import ContractError
+from pulsaurora.pulsation.modulation import SHORTEST_PERIOD_S, modulation_rows
+from pulsaurora.pulsation.photons import GAIN, OFFSET, READ_VARIANCE
 from pulsaurora.pulsation.table import FEATURES, MODULATION, N_HIDDEN, STARS, STRUCTURE, SUN_MOON
 
 WINDOW_S = 120.0
@@ -27,22 +31,11 @@ COARSE = 32
 MIDDLE_VARIANCE = 1.193
 PADDING = 3  # empty columns, so that neighbours three cells to the right never wrap to the next row
 
-# Photon law measured on real THEMIS frames; each camera's own noise is a measured multiple of it.
-GAIN = 1.68
-READ_VARIANCE = 380.0
-OFFSET = 100.0  # counts added before logarithms and ratios: about five times the read noise
 SATURATION = 60000.0
-# 6 to 40 s power twice photon noise is 3 sigma or more for one cell; 1 per cent is what an eye can follow.
-SNR_THRESHOLD = 2.0
-AMPLITUDE_THRESHOLD = 0.01
-# Warm pixels stay where they are: every second frame of a minute shows them. On the real frames at hand some 70
-# stand ten times above the noise of six minutes' mean; more than this many are no CCD's.
+# Warm pixels stay where they are: every second frame of a minute shows them. On the real frames at hand some
+# 70 stand ten times above the noise of six minutes' mean; more than this many are no CCD's.
 EVERY_FOR_WARM, MOST_WARM = 2, 1500
-# Sliding sums start afresh at multiples of this; an UT hour holds a whole number of them.
-ANCHOR_S = 180.0
-BEAT_S = 60.0  # time in which a cell that beats both rises and falls
 STACK_S = 120.0  # time over which faint stars are averaged: they turn by a pixel or two in it
-SHORTEST_PERIOD_S = 6.0
 MAXIMUM_WINDOW_S = 360.0
 
 
@@ -91,6 +84,12 @@ class SkyGrid:
         mask = (coarse * (1 + low))[self.rows, self.cols].astype(np.uint8)
         self.cell_mask = np.pad(mask, ((0, 0), (0, PADDING)))
         self.background = _background(coarse)
+        # 1 where gradients can be told: the cell's four neighbours are inside too.
+        inside = self.cell_mask > 0
+        edge = np.zeros(inside.shape, dtype=np.float32)
+        edge[1:-1, 1:-1] = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2]
+        edge[1:-1, 1:-1] *= inside[1:-1, 2:]
+        self.edge = edge.ravel()
         # Where the cells inside lie in a row of cells, and in the whole grid of 32 x 32.
         self.place = np.flatnonzero(self.cell_mask).astype(np.int32)
         self.coarse_place = np.flatnonzero(coarse).astype(np.int32)
@@ -184,7 +183,7 @@ def reduce_frames(images, times, grid):
 
     Parameters
     ----------
-    images : ndarray of shape (n, rows, cols), uint16, counts
+    images : ndarray of shape (n, rows, cols), uint16, counts; or PackedImages
     times : ndarray of shape (n,), datetime64
     grid : SkyGrid
 
@@ -197,10 +196,12 @@ def reduce_frames(images, times, grid):
     ContractError
         If the arrays do not fit each other or the grid.
     """
-    images = np.asarray(images)
-    if images.dtype != np.uint16 or images.ndim != 3 or images.shape[1:] != grid.shape:
+    packed = isinstance(images, PackedImages)
+    images = images if packed else np.asarray(images)
+    kind, shape = ("packed", (len(images), 256, 256)) if packed else (images.dtype, images.shape)
+    if kind not in ("packed", np.uint16) or len(shape) != 3 or shape[1:] != grid.shape:
         raise ContractError(
-            f"images are {images.dtype} of shape {images.shape}; "
+            f"images are {kind} of shape {shape}; "
             f"expected uint16 of shape (n, {grid.shape[0]}, {grid.shape[1]})"
         )
     times = np.asarray(times, dtype="datetime64[us]")
@@ -208,7 +209,7 @@ def reduce_frames(images, times, grid):
         raise ContractError(
             f"{len(images)} images but times of shape {times.shape}; expected one time an image"
         )
-    images = np.ascontiguousarray(images)
+    images = images if packed else np.ascontiguousarray(images)
     n = len(images)
     n_rows, n_cols = grid.cell_mask.shape
     cells = np.zeros((n, n_rows, n_cols), dtype=np.float32)
@@ -225,18 +226,23 @@ def reduce_frames(images, times, grid):
         for size, dtype in zip(_structure.scratch_sizes(), (np.float32, np.uint8, np.int32), strict=True)
     )
     inside = grid.cell_mask[:, :-PADDING] > 0
+    pixels, starts, swap = _bytes_of(images)
     pixel_sums, marked = np.empty(grid.shape, np.uint32).ravel(), np.empty(grid.shape[1], np.uint8)
     warm, places = np.zeros(grid.shape, np.uint8), np.empty(MOST_WARM, np.int32)
     for first, last in _minutes(times):
         n_warm = _defects.find_warm_pixels(
-            images[first:last], EVERY_FOR_WARM, GAIN, READ_VARIANCE, pixel_sums, marked, warm, places
-        )
+            pixels, starts[first:last], swap, EVERY_FOR_WARM, GAIN, READ_VARIANCE, pixel_sums, marked, warm,
+            places,
+        )  # fmt: skip
         for start in range(first, last, step):
             stop = min(start + step, last)
             some = slice(0, stop - start)
-            _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
+            if packed:
+                _cells.fill_packed_cells(pixels, starts[start:stop], means[some], peaks[some])
+            else:
+                _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
             _defects.mend_blocks(
-                images[start:stop], grid.block, warm, places, n_warm, means[some], peaks[some]
+                pixels, starts[start:stop], swap, grid.block, warm, places, n_warm, means[some], peaks[some]
             )
             _structure.fill_structure(
                 means[some], peaks[some], grid.fine_mask, grid.fine_elevation, grid.peak_scale, grid.block**2,
@@ -252,8 +258,16 @@ def reduce_frames(images, times, grid):
     return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid, sparks)
 
 
+def _bytes_of(images):
+    """Return the bytes of images, where each begins, and whether those of a pixel must change places."""
+    if isinstance(images, PackedImages):
+        return images.data, images.starts, sys.byteorder == "little"
+    size = 2 * images.shape[1] * images.shape[2]
+    return images.view(np.uint8).ravel(), np.arange(0, len(images) * size, size, dtype=np.int64), False
+
+
 def _minutes(times):
-    """Yield (first, last) of each run of frames of one minute: what one minute file holds, however frames come."""
+    """Yield (first, last) of each run of frames of one minute, as minute files hold them."""
     edges = np.flatnonzero(np.diff(times.astype("datetime64[m]")).astype(bool)) + 1
     bounds = [0, *edges.tolist(), len(times)]
     yield from zip(bounds[:-1], bounds[1:], strict=True)
@@ -305,23 +319,9 @@ def window_features(
 
     # Seconds from midnight of the first day: exact in float64, and anchors fall on the same times in any cut.
     times_s = (reduced.times - reduced.times[0].astype("datetime64[D]")) / np.timedelta64(1, "s")
-    n_rows, n_cols = reduced.grid.cell_mask.shape
-    n_cells = n_rows * n_cols
-    n_frequencies = int(round(window_s / SHORTEST_PERIOD_S))
-    n_flow = _modulation.flow_size(n_rows, n_cols)
-    modulation = np.empty((last - first, n_modulation), dtype=np.float32)
-    _modulation.fill_modulation(
-        times_s, reduced.cells, reduced.structure, reduced.grid.cell_mask.ravel(), n_rows, n_cols,
-        first, last, window_s / 2, cadence_s, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN,
-        READ_VARIANCE, reduced.grid.n_pixels, OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD,
-        BEAT_S / 2, reduced.grid.background, *(np.empty((n, n_cells), dtype=np.float32) for _ in range(3)),
-        np.empty(n, dtype=np.float32), np.empty((n, 2 * (n_frequencies + 2))),
-        np.empty((n, n_flow), dtype=np.float32), np.empty(n_flow, dtype=np.float32),
-        np.empty(n_cells, dtype=np.int32),
-        np.empty(_modulation.scratch_size(n_cells, n_frequencies), dtype=np.float32),
-        np.empty(n_cells, dtype=np.int32), np.empty(n_cells, dtype=np.uint8), modulation,
-    )  # fmt: skip
-    out[:, n_structure : n_structure + n_modulation] = modulation
+    out[:, n_structure : n_structure + n_modulation] = modulation_rows(
+        reduced, times_s, first, last, window_s, cadence_s
+    )
     out[:, n_structure + n_modulation : -len(SUN_MOON)] = _window_stars(
         reduced, times_s, first, last, min(STACK_S, window_s) / 2 + 0.5 * cadence_s, 2.5 * cadence_s
     )
@@ -351,9 +351,3 @@ def _window_stars(reduced, times_s, first, last, half_s, next_s):
             np.empty(FINE * FINE, dtype=np.int16), np.empty(6 * COARSE * COARSE, dtype=np.float32), out,
         )  # fmt: skip
     return out
-
-
-def bands_of(window_s, n_frequencies):
-    """Band of each multiple of the lowest frequency: 0 above 40 s, then 20 to 40, 10 to 20, 6 to 10 s."""
-    period = window_s / np.maximum(np.arange(n_frequencies + 1), 1)
-    return (3 - np.searchsorted([10.0, 20.0, 40.0], period, side="left")).astype(np.int32)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pulsaurora._core import _pulses
-from pulsaurora.pulsation.reduction import GAIN, READ_VARIANCE, SATURATION
+from pulsaurora.pulsation.photons import GAIN, READ_VARIANCE
+from pulsaurora.pulsation.reduction import SATURATION
 
 # The mean over 90 s leaves periods of 90, 45 and 30 s as they are, and shorter ones all but so.
 TREND_HALF_S = 45.0

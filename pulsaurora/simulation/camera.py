@@ -350,7 +350,8 @@ def _defects(rng):
 def _warm_pixels(rng):
     """Draw what pixels give by themselves, counts, float32 (256, 256).
 
-    Of the real imager at hand some 110 of all pixels give 76 counts and more, 40 of them 500, 5 of them 20,000.
+    Of the real imager at hand some 110 of all pixels give 76 counts and more, 40 of them 500, 5 of them
+    20,000.
     """
     warm = np.zeros(SHAPE, np.float32)
     n = int(log_uniform(rng, 2, 400))

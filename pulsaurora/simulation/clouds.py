@@ -67,8 +67,8 @@ class Cloud:
         self.cover = Wander(rng, 1.3 if closed else cover, rng.uniform(0, 0.05), 120, 900)
         self.relief = log_uniform(rng, 3e-4, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
         self.bright = log_uniform(rng, 0.3, 1.3)
-        # 1 is the standard overcast sky, a third as bright at the horizon; below 0 where towns, twilight or the
-        # moon light what is far off from below or from the side.
+        # 1 is the standard overcast sky, a third as bright at the horizon; below 0 where towns, twilight or
+        # the moon light what is far off from below or from the side.
         self.limb = 0.0
         if chance(rng, 0.65):
             self.limb = rng.uniform(-0.35, 0) if chance(rng, 0.35) else rng.uniform(0, 1)

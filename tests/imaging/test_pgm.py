@@ -25,7 +25,7 @@ def scan(data):
     events = np.empty((16, _pgm.N_EVENT_COLUMNS), np.int64)
     n_frames, n_events = _pgm.scan_frames(buffer, table, events)
     images = np.empty((n_frames, 256, 256), np.uint16)
-    _pgm.fill_pixels(buffer, table[:n_frames], images)
+    _pgm.fill_pixels(buffer, table[:n_frames, _pgm.PIXELS_START], images)
     return table[:n_frames], [tuple(event) for event in events[:n_events].tolist()], images
 
 
@@ -290,11 +290,10 @@ def test_tables_of_the_wrong_shape_are_refused():
         _pgm.scan_frames(MINUTE, np.empty((4, _pgm.N_FRAME_COLUMNS), np.int64), np.empty((4, 2), np.int64))
     images = np.empty((1, 256, 256), np.uint16)
     for start in (-1, len(MINUTE) - _pgm.FRAME_BYTES + 1):
-        table = np.full((1, _pgm.N_FRAME_COLUMNS), start, np.int64)
         with pytest.raises(ValueError, match="starts at byte"):
-            _pgm.fill_pixels(MINUTE, table, images)
-    table = np.zeros((2, _pgm.N_FRAME_COLUMNS), np.int64)
+            _pgm.fill_pixels(MINUTE, np.array([start]), images)
+    starts = np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="for 1 images"):
-        _pgm.fill_pixels(MINUTE, table, images)
+        _pgm.fill_pixels(MINUTE, starts, images)
     with pytest.raises(ValueError, match="expected 256 x 256"):
-        _pgm.fill_pixels(MINUTE, table, np.empty((2, 256, 255), np.uint16))
+        _pgm.fill_pixels(MINUTE, starts, np.empty((2, 256, 255), np.uint16))

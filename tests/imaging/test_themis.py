@@ -10,6 +10,7 @@ import sanitize
 import synthetic
 
 from pulsaurora import read_frames
+from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.imaging.themis import read_minute
 from pulsaurora.problems import UsageError
 
@@ -307,6 +308,29 @@ def test_files_of_one_minute_with_other_names_are_all_read(minute):
     b = minute(synthetic.minute(images[1::2], times[1::2]), NAME.replace("full", "full_1000ms"))
     frames = read_minute([a, b])
     assert np.array_equal(frames.images, images) and frames.problems == []
+
+
+def test_packed_images_hold_the_same_pixels(minute):
+    path = minute(gzip.compress(synthetic.minute(IMAGES)), NAME + ".gz")
+    packed, whole = read_minute(path, packed=True), read_minute(path)
+    images = packed.images
+    assert isinstance(images, PackedImages) and len(packed) == len(whole) == len(images)
+    for start, image in zip(images.starts, whole.images, strict=True):
+        pixels = np.frombuffer(images.data, ">u2", image.size, start)
+        assert np.array_equal(pixels.reshape(image.shape), image)
+    assert np.array_equal(packed.times, whole.times) and packed.metadata == whole.metadata
+    assert packed.quality == whole.quality and packed.site == whole.site
+
+
+def test_images_of_a_damaged_or_unordered_minute_are_not_packed(minute):
+    data = synthetic.minute(IMAGES)
+    for path in (
+        minute(data[:-1]),
+        minute(synthetic.minute(IMAGES, synthetic.frame_times(3)[::-1]), NAME.replace("19_", "12_")),
+        minute(b"", NAME.replace("19_", "13_")),
+    ):
+        packed, whole = read_minute(path, packed=True), read_minute(path)
+        assert np.array_equal(packed.images, whole.images) and packed.problems == whole.problems
 
 
 def test_sites_are_not_mixed_silently(tmp_path):

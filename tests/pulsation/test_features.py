@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 import pulsaurora
 from pulsaurora._core import _cells, _defects
+from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.problems import ContractError
-from pulsaurora.pulsation.reduction import ANCHOR_S, Reduced, SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.modulation import ANCHOR_S
+from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURES, MODULATION, STARS, STRUCTURE
 
 START = np.datetime64("2014-03-10T05:58:00", "us")
@@ -66,6 +68,26 @@ def test_cells_are_block_means_without_the_brightest_pixel(block):
         expected_mean, expected_peak = naive_sky.cell_means(frame, block)
         np.testing.assert_allclose(mean, expected_mean, rtol=1e-6)
         np.testing.assert_allclose(peak, expected_peak, rtol=1e-5, atol=0.02)
+
+
+def test_cells_of_packed_frames_are_those_of_frames_in_order():
+    rng = np.random.default_rng(4)
+    frames = rng.integers(0, 65536, (5, 256, 256), dtype=np.uint16)
+    starts = np.arange(5) * (frames[0].nbytes + 7) + 3
+    data = np.zeros(starts[-1] + frames[0].nbytes, np.uint8)
+    for start, frame in zip(starts, frames, strict=True):
+        data[start : start + frame.nbytes] = frame.astype(">u2").view(np.uint8).ravel()
+    times = times_of(3 * np.arange(5))
+    packed, whole = (reduce_frames(one, times, GRID) for one in (PackedImages(data, starts), frames))
+    for name in ("cells", "structure", "sparks"):
+        assert np.array_equal(getattr(packed, name), getattr(whole, name))
+    means = np.empty((1, 64, 64), np.float32)
+    for start in (-1, len(data) - frames[0].nbytes + 1):
+        with pytest.raises(ValueError, match="starts at byte"):
+            _cells.fill_packed_cells(data, np.array([start]), means, means.copy())
+    for n_rows in (63, 65):
+        with pytest.raises(ValueError, match="expected 1 x 64 x 64"):
+            _cells.fill_packed_cells(data, starts[:1], means, np.empty((1, n_rows, 64), np.float32))
 
 
 @pytest.mark.parametrize("kind", ["noise", "arc", "stars", "bright", "dark", "patches"])
@@ -284,10 +306,22 @@ def spread(images, places, flux, width):
 def find_warm(images, most=1500):
     n_rows, n_cols = images.shape[1:]
     warm, places = np.zeros((n_rows, n_cols), np.uint8), np.empty(most, np.int32)
-    n = _defects.find_warm_pixels(
-        images, 2, 1.68, 380.0, np.empty(n_rows * n_cols, np.uint32), np.empty(n_cols, np.uint8), warm, places
+    scratch = np.empty(n_rows * n_cols, np.uint32), np.empty(n_cols, np.uint8)
+    n = _defects.find_warm_pixels(*native(images), 2, 1.68, 380.0, *scratch, warm, places)
+    # The same from bytes in the other order, between others.
+    packed = np.r_[np.zeros(7, np.uint8), images.byteswap().view(np.uint8).ravel()]
+    again, other = np.zeros_like(warm), np.empty_like(places)
+    assert n == _defects.find_warm_pixels(
+        packed, native(images)[1] + 7, True, 2, 1.68, 380.0, *scratch, again, other
     )
+    np.testing.assert_array_equal(again, warm)
     return n, warm, places
+
+
+def native(images):
+    """Bytes of images, where each begins, and that they are in this machine's order."""
+    size = images[0].nbytes
+    return images.view(np.uint8).ravel(), np.arange(len(images)) * size, False
 
 
 @given(seed=st.integers(0, 2**32 - 1), n_frames=st.integers(1, 21), level=st.sampled_from([0, 300, 4000]))
@@ -315,7 +349,16 @@ def test_blocks_are_made_without_warm_pixels():
         images[:, row, col] = 40000
         warm[row, col], places[k] = 1, 256 * row + col
     means, peaks = np.zeros((2, 4, 64, 64), np.float32)
-    _defects.mend_blocks(images, 4, warm, places, len(hot), means, peaks)
+    _defects.mend_blocks(*native(images), 4, warm, places, len(hot), means, peaks)
+    swapped = np.zeros((2, 4, 64, 64), np.float32)
+    _defects.mend_blocks(
+        *native(images.byteswap())[:2], True, 4, warm, places, len(hot), *swapped
+    )
+    np.testing.assert_array_equal(swapped, [means, peaks])
+    with pytest.raises(ValueError, match="starts at byte"):
+        _defects.mend_blocks(
+            native(images)[0], np.array([7]) + 3 * 131072, False, 4, warm, places, 4, means, peaks
+        )
     for i, j in {(row // 4, col // 4) for row, col in hot}:
         others = [
             clean[:, r, c].astype(float)

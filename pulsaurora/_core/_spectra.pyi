@@ -3,9 +3,8 @@ from numpy.typing import NDArray
 
 N_MODULATION: int
 
-def scratch_size(n_cells: int, n_frequencies: int) -> int: ...
-def flow_size(n_rows: int, n_cols: int) -> int: ...
-def fill_modulation(
+def scratch_sizes(n_cells: int, n_frequencies: int) -> tuple[int, int]: ...
+def fill_spectra(
     times_s: NDArray[np.float64],
     cells: NDArray[np.float32],
     structure: NDArray[np.float32],
@@ -24,18 +23,10 @@ def fill_modulation(
     offset: float,
     snr_threshold: float,
     amplitude_threshold: float,
-    beat_half_s: float,
-    background: NDArray[np.float32],
-    log_cells: NDArray[np.float32],
-    light: NDArray[np.float32],
-    steep: NDArray[np.float32],
-    common: NDArray[np.float32],
     phases: NDArray[np.float64],
-    flow: NDArray[np.float32],
-    motion: NDArray[np.float32],
-    place: NDArray[np.int32],
     scratch: NDArray[np.float32],
-    stack: NDArray[np.int32],
-    seen: NDArray[np.uint8],
+    places: NDArray[np.int32],
+    usable: NDArray[np.uint8],
+    pulsating: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None: ...

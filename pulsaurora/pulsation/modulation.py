@@ -1,0 +1,82 @@
+"""How cells vary in a window of time round each frame: spectra, patches, drifts, beats.
+
+The kernels do one topic each and fill their own columns of one table; what one makes and another needs goes
+from hand to hand here.
+"""
+
+import numpy as np
+
+from pulsaurora._core import _beats, _flow, _patches, _spectra
+from pulsaurora.pulsation.photons import GAIN, OFFSET, READ_VARIANCE
+
+# 6 to 40 s power twice photon noise is 3 sigma or more for one cell; 1 per cent is what an eye can follow.
+SNR_THRESHOLD = 2.0
+AMPLITUDE_THRESHOLD = 0.01
+# Sliding sums start afresh at multiples of this; an UT hour holds a whole number of them.
+ANCHOR_S = 180.0
+BEAT_S = 60.0  # time in which a cell that beats both rises and falls
+SHORTEST_PERIOD_S = 6.0
+
+
+def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
+    """Numbers of the window round each of frames first .. last - 1.
+
+    Parameters
+    ----------
+    reduced : Reduced
+    times_s : ndarray of float64, shape (n,), seconds
+        Its times, ascending, from some midnight.
+    first, last : int
+    window_s, cadence_s : float, seconds
+
+    Returns
+    -------
+    ndarray of float32, shape (last - first, n_modulation)
+        Columns of pulsaurora.pulsation.table.MODULATION.
+    """
+    half_s = window_s / 2
+    # Frames beyond the first and the last window are not looked at.
+    reach = half_s + cadence_s
+    low, high = np.searchsorted(times_s, (times_s[first] - reach, times_s[last - 1] + reach))
+    times_s, first, last = times_s[low:high], first - low, last - low
+    cells, structure, grid = reduced.cells[low:high], reduced.structure[low:high], reduced.grid
+    n, n_cells = cells.shape
+    n_rows, n_cols = grid.cell_mask.shape
+    out = np.zeros((last - first, _spectra.N_MODULATION), np.float32)
+
+    n_frequencies = int(round(window_s / SHORTEST_PERIOD_S))
+    scratch, places = _spectra.scratch_sizes(n_cells, n_frequencies)
+    usable = np.empty(len(out), np.uint8)
+    pulsating = np.empty((len(out), n_cells), np.float32)
+    _spectra.fill_spectra(
+        times_s, cells, structure, grid.cell_mask.ravel(), n_rows, n_cols, first, last, half_s, cadence_s,
+        ANCHOR_S, bands_of(window_s, n_frequencies), GAIN, READ_VARIANCE, grid.n_pixels, OFFSET,
+        SNR_THRESHOLD,
+        AMPLITUDE_THRESHOLD, np.empty((n, 2 * (n_frequencies + 2))), np.empty(scratch, np.float32),
+        np.empty(places, np.int32), usable, pulsating, out,
+    )  # fmt: skip
+    stack, seen = np.empty(n_cells, np.int32), np.empty(n_cells, np.uint8)
+    _patches.fill_patches(pulsating, n_rows, n_cols, len(grid.place), stack, seen, out)
+
+    light, log_cells, steep = (np.empty((n, n_cells), np.float32) for _ in range(3))
+    scratch = np.empty(max(_beats.N_BEAT_ARRAYS * n_cells, 6 * n_cols), np.float32)
+    _flow.fill_light(
+        cells, structure, grid.place, grid.edge, n_rows, n_cols, OFFSET, scratch, light, log_cells, steep
+    )
+    n_flow = _flow.flow_size(n_rows, n_cols)
+    _flow.fill_flow(
+        times_s, log_cells, grid.edge, n_rows, n_cols, first, last, half_s, cadence_s, usable, scratch,
+        np.empty((n, n_flow), np.float32), np.empty(n_flow, np.float32), out,
+    )  # fmt: skip
+    _beats.fill_beats(
+        times_s, light, steep, structure, grid.background, grid.place, grid.edge, first, last,
+        min(BEAT_S / 2, half_s) + 0.5 * cadence_s, GAIN, READ_VARIANCE, grid.n_pixels, OFFSET,
+        np.empty(n, np.float32), scratch, out,
+    )  # fmt: skip
+    return out
+
+
+def bands_of(window_s, n_frequencies):
+    """Band of each multiple of the lowest frequency: 0 above 40 s, then 20 to 40, 10 to 20, 6 to 10 s."""
+    period = window_s / np.maximum(np.arange(n_frequencies + 1), 1)
+    return (3 - np.searchsorted([10.0, 20.0, 40.0], period, side="left")).astype(np.int32)
