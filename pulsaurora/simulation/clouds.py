@@ -1,7 +1,7 @@
 """Cloud, and what settles on the dome.
 
 Cloud is a drifting field seen in gnomonic projection, as flat layers are: angular speed is wind over height,
-0.5 to 80 mrad/s at the zenith. Cover is a smooth step of a Gaussian random field about a threshold; kinds
+0.1 to 80 mrad/s at the zenith. Cover is a smooth step of a Gaussian random field about a threshold; kinds
 differ in spectrum, stretch, edge and thickness (stratus, stratocumulus in waves, broken cumulus, cirrus).
 Thick cloud darkens towards the horizon up to as the standard overcast sky does (CIE S 011, Moon and Spencer
 1942), (1 + 2 sin elevation) / 3.
@@ -34,7 +34,7 @@ class Cloud:
 
     def __init__(self, rng, kind, cover, thickness):
         self.kind, self.thickness = kind, thickness
-        speed = log_uniform(rng, 5e-4, 0.06)
+        speed = log_uniform(rng, 1e-4, 0.06)
         heading = rng.uniform(0, 2 * np.pi)
         wind = np.array([np.cos(heading), np.sin(heading)]) * speed
         sizes = {"stratus": (0.5, 8), "stratocumulus": (0.2, 2), "cumulus": (0.2, 4), "cirrus": (0.4, 5)}
@@ -54,7 +54,9 @@ class Cloud:
                 rng, 24, 256, spread=0.2, stretch=stretch, angle=angle
             )
         turn = rng.uniform(0, 2 * np.pi)
-        change = wind * rng.uniform(0.7, 1.3, 2) + rng.normal(0, 0.1 * speed, 2)
+        # Cloud changes as it goes by, or hardly does.
+        evolves = 1.0 if chance(rng, 0.5) else 0.1
+        change = wind * (1 + evolves * rng.uniform(-0.3, 0.3, 2)) + rng.normal(0, 0.1 * evolves * speed, 2)
         self.mappings = [Mapping(rng, 1 / cell, 256, v, turn) for v in (wind, change)]
         self.gains = (0.75, 0.65)
         self.softness = {
@@ -66,7 +68,8 @@ class Cloud:
         closed = cover >= 1 and chance(rng, 0.6)  # a deck without a gap
         self.cover = Wander(rng, 1.3 if closed else cover, rng.uniform(0, 0.05), 120, 900)
         self.relief = log_uniform(rng, 3e-4, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
-        self.bright = log_uniform(rng, 0.3, 1.3)
+        self.bright = log_uniform(rng, 0.3, 1.3 if kind == "stratus" else 3.5)
+        self.moonlit = log_uniform(rng, 0.3, 8)  # how much of the moon's own light comes through
         # 1 is the standard overcast sky, a third as bright at the horizon; below 0 where towns, twilight or
         # the moon light what is far off from below or from the side.
         self.limb = 0.0

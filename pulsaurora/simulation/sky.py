@@ -117,7 +117,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
             passes = np.ones(n, np.float32)
         lit = cloudy
         if where.moon_elevation > -1 and where.moon_lit > 0.02:
-            thin = np.float32(0.6 * (1 - cloud.thickness) + 0.02)
+            thin = np.float32((0.6 * (1 - cloud.thickness) + 0.02) * cloud.moonlit)
             lit = cloudy + thin * lighting.moon_through(where)
         from_above = 0.6 * diffused
         veil *= 1 - opacity
