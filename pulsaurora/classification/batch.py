@@ -29,6 +29,7 @@ from pulsaurora.classification.night import classify_night
 from pulsaurora.classification.nightskymap import find_night_skymap, night_elevation
 from pulsaurora.classification.tasks import list_tasks
 from pulsaurora.problems import UsageError
+from pulsaurora.workers import give_back_memory
 
 # Between looks at whether another program has ended a night that it has under way.
 _LOOK_S, _LONGEST_LOOK_S = 0.2, 5.0
@@ -111,6 +112,7 @@ def run_batch(list_days, stream0, out, start, end, sites, engine, watch, model, 
         raise UsageError(f"{stream0}: is not a folder, expected the root of an archive")
     about = f"{start} to {end}" + (f", shard {shard}" if shard else "") + f", {engine}"
     with contextlib.ExitStack() as stack:
+        stack.callback(give_back_memory)
         stack.enter_context(engine)
         check_writable(out)
         batch = stack.enter_context(collected(out, stream0, start, end, sites, shard))
