@@ -6,6 +6,6 @@ import os
 # database for that in the user's own folder.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-# Arrow's own allocator keeps some 10 MB of what threads that wrote tables once had, and cannot be told to give
+# Arrow's own allocator keeps some 10 MB of what threads that wrote tables had, and cannot be told to give
 # them back; the system's is as fast here. It is chosen when pyarrow is imported.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
