@@ -6,6 +6,7 @@ programs may bring it up to date at once: each claims it, reads it, and puts ano
 
 import csv
 import datetime
+import os
 import re
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def check_writable(out):
         pass
     except OSError as error:
         raise UsageError(f"{out}: cannot be written: {error.strerror or error}") from None
+    claims = Claims.of(out).folder
+    for folder in (claims.parent, claims):
+        # Before years of nights fail one by one: what another user's run has made is that user's. A run that
+        # ends just now removes it.
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) and folder.is_dir():
+            raise UsageError(
+                f"{folder}: cannot be written; it is another user's, whose run is under way or was killed: "
+                "users of one output folder need a group in common and umask 002"
+            )
 
 
 class _Tried(Exception):
