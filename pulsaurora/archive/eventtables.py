@@ -116,9 +116,10 @@ def events_already(path, about):
         return None
     problems = read_problems(path)
     n_found = {name: count_rows(_beside(Path(path), name, ".parquet")) for name in TABLES}
-    if problems is None or None in n_found.values():
+    n_frames = told.get("frames", "")
+    if problems is None or None in n_found.values() or not n_frames.isdecimal():
         return None
-    return int(told.get("frames", 0)), n_found, problems
+    return int(n_frames), n_found, problems
 
 
 def event_files(path):
