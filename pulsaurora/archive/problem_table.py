@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from pulsaurora.archive.claims import Claims
-from pulsaurora.archive.files import clear_leftovers, whole_file
+from pulsaurora.archive.files import clear_leftovers, read_csv, whole_file
 from pulsaurora.problems import UsageError
 
 PROBLEMS_NAME = "problems.csv"
@@ -93,14 +93,14 @@ def _update(path, problems, looked_at, listed):
 
 
 def read_rows(path):
-    """Read a table of problems: list of (path, reason, n_frames_kept, night), all texts."""
-    try:
-        with open(path, newline="", encoding="utf-8", errors="replace") as file:
-            reader = csv.reader(file)
-            next(reader, None)
-            return [tuple(row) for row in reader if len(row) == len(PROBLEMS_HEADER)]
-    except (OSError, csv.Error):
-        return []
+    """Read a table of problems: list of (path, reason, n_frames_kept, night), all texts.
+
+    Raises
+    ------
+    OSError
+        If there is one that cannot be read.
+    """
+    return [tuple(row) for row in read_csv(path) if len(row) == len(PROBLEMS_HEADER)]
 
 
 def _is_listed(row, stream0, start, end, sites, shard):

@@ -354,6 +354,17 @@ def test_notes_nested_without_end_are_no_notes(tmp_path):
         tables.read_classifications(path)
 
 
+def test_what_is_to_last_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """After a loss of power a file may else have its name and not its content."""
+    told = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (told.append(os.fstat(number).st_size), sync(number)))
+    monkeypatch.setattr(os, "replace", lambda old, new: (told.append(new.suffix), replace(old, new)))
+    path, parquet = tmp_path / "x_classifications.txt", tmp_path / "x_classifications.parquet"
+    tables.write_classifications(path, a_table(), ABOUT)
+    assert told == [parquet.stat().st_size, ".parquet", path.stat().st_size, ".txt"]
+
+
 def test_an_interrupted_write_leaves_what_was_there(tmp_path):
     path = tmp_path / "folder" / "x.txt"
     with whole_file(path) as passing:
