@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard pulsaurora/_core/*.pyx pulsaurora/_core/*.pxd pulsaurora/_core/*.h) setup.py pyproject.toml requirements.txt
 
-.PHONY: demo test bench asan fuzz docs model model-from-labels refinement refinement-simulated compare sensitivity lint clean
+.PHONY: demo test bench asan fuzz fuzz-kernels docs model model-from-labels refinement refinement-simulated compare sensitivity lint clean
 
 # Versions that are known to work together come from requirements.txt, used as constraints.
 $(BIN)/.installed: $(SOURCES)
@@ -43,6 +43,11 @@ asan: $(BIN)/.installed-test
 SECONDS ?= 60
 fuzz: $(BIN)/.installed-test
 	$(BIN)/python tests/fuzz.py --seconds $(SECONDS)
+
+# The kernel that takes a file's bytes, led by coverage, under sanitizers; needs clang with libFuzzer, and says so.
+# make fuzz-kernels PLANTED=1 shows that faults put into it are found.
+fuzz-kernels: $(BIN)/.installed-test
+	$(BIN)/python tests/fuzzkernels.py --seconds $(SECONDS) $(if $(PLANTED),--planted)
 
 docs: $(BIN)/.installed
 	$(BIN)/python -m pulsaurora.pulsation.features > docs/features.md

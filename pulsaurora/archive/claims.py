@@ -63,7 +63,7 @@ class Holder:
     def new(cls):
         """This process, with a new id."""
         pid = os.getpid()
-        return cls(secrets.token_hex(8), socket.gethostname(), pid, _machine(), _born(pid), time.time())
+        return cls(secrets.token_hex(8), socket.gethostname(), pid, _machine(), _born(pid) or "", time.time())
 
     @classmethod
     def read(cls, path):
@@ -90,14 +90,18 @@ class Holder:
             By the clock that stamps the file; by our own when not given.
         """
         if self.machine and self.machine == _machine():
-            return _born(self.pid) == self.born
-        if not self.machine and self.host == socket.gethostname() and _is_gone(self.pid):
+            born = _born(self.pid)
+            if born is not None or _is_gone(self.pid):
+                return born == self.born
+            # Another user's, which this machine does not show (/proc mounted with hidepid).
+        elif not self.machine and self.host == socket.gethostname() and _is_gone(self.pid):
             return False
         try:
             touched = os.stat(path).st_mtime
         except OSError:
             return False
-        return (time.time() if now is None else now) - touched < STALE_S
+        # Touched in the future: before the clock was set back.
+        return abs((time.time() if now is None else now) - touched) < STALE_S
 
 
 class Claims:
@@ -339,10 +343,10 @@ def _is_gone(pid):
 
 
 def _born(pid):
-    """When a process began, as its machine counts; empty if there is none (or that cannot be told)."""
+    """When a process began, as its machine counts; empty if it has ended, None if none is seen."""
     try:
         # Fields after the name, which may hold anything and stands in brackets: state is the first of them.
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
     except (OSError, IndexError):
-        return ""
+        return None

@@ -12,7 +12,7 @@ import numpy as np
 
 from pulsaurora.archive.files import whole_file
 from pulsaurora.archive.parquettables import count_rows, read_parquet_about, read_parquet_table, write_parquet
-from pulsaurora.archive.tables import read_problems
+from pulsaurora.archive.tables import read_problems, were_kept_back
 from pulsaurora.problems import UnreadableFileError
 
 TABLES = ("patches", "pulses")
@@ -59,13 +59,15 @@ def write_events(path, patches, pulses, about, problems=()):
         # Files get their names in reverse order, so the one that tells of the others is opened first.
         for name in TABLES:
             write_parquet(
-                stack.enter_context(whole_file(_beside(path, name, ".parquet"))),
+                stack.enter_context(whole_file(_beside(path, name, ".parquet"), lasting=True)),
                 tables[name],
                 about,
                 problems,
             )
         for name in TABLES:
-            _write_csv(stack.enter_context(whole_file(_beside(path, name, ".csv"))), tables[name])
+            _write_csv(
+                stack.enter_context(whole_file(_beside(path, name, ".csv"), lasting=True)), tables[name]
+            )
 
 
 def read_events(path):
@@ -116,9 +118,12 @@ def events_already(path, about):
         return None
     problems = read_problems(path)
     n_found = {name: count_rows(_beside(Path(path), name, ".parquet")) for name in TABLES}
-    if problems is None or None in n_found.values():
+    n_frames = told.get("frames", "")
+    if problems is None or None in n_found.values() or not n_frames.isdecimal():
         return None
-    return int(told.get("frames", 0)), n_found, problems
+    if were_kept_back(problems):
+        return None
+    return int(n_frames), n_found, problems
 
 
 def event_files(path):

@@ -1,13 +1,14 @@
 """Files that are written whole or not at all, and what is left of those that were not."""
 
 import contextlib
+import csv
 import os
 import secrets
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def whole_file(path):
+def whole_file(path, lasting=False):
     """Write a file under a passing name and give it its own name only when it is complete.
 
     Whoever reads `path` meanwhile, or after the machine or the program was stopped, finds what was there
@@ -17,6 +18,9 @@ def whole_file(path):
     ----------
     path : path-like
         The file to make or replace.
+    lasting : bool
+        Whether it must not be found cut after the machine lost power: what is in it is then on the disk
+        before it gets its name, which takes some milliseconds.
 
     Yields
     ------
@@ -29,9 +33,33 @@ def whole_file(path):
     passing = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         yield passing
+        if lasting:
+            with open(passing, "rb+") as file:
+                os.fsync(file.fileno())
         os.replace(passing, path)
     finally:
         passing.unlink(missing_ok=True)
+
+
+def read_csv(path):
+    """Return the rows of a table that several programs write, without its header; none if there is no file.
+
+    A row that is no CSV is left out. Whatever else is wrong is an OSError: who took a table that the machine
+    does not give just now for an empty one would put an empty one in its place.
+    """
+    rows = []
+    try:
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            reader = csv.reader(file)
+            while True:
+                try:
+                    rows.append(next(reader))
+                except csv.Error:
+                    continue
+                except StopIteration:
+                    return rows[1:]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def clear_leftovers(*paths):

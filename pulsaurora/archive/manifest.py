@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pulsaurora.archive.claims import Claims
-from pulsaurora.archive.files import clear_leftovers, whole_file
+from pulsaurora.archive.files import clear_leftovers, read_csv, whole_file
 
 MANIFEST_NAME = "manifest.csv"
 DONE, FAILED, TO_DO = "done", "failed", "to do"
@@ -83,20 +83,19 @@ def read_manifest(out):
     -------
     dict of str to Row
         By file; empty if there is none. Rows that cannot be read are left out.
+
+    Raises
+    ------
+    OSError
+        If there is one that cannot be read.
     """
     rows = {}
-    try:
-        with open(Path(out) / MANIFEST_NAME, newline="", encoding="utf-8", errors="replace") as file:
-            reader = csv.reader(file)
-            next(reader, None)
-            for cells in reader:
-                try:
-                    file_, night, state, n_frames, counted, n_problems, error = cells
-                    rows[file_] = Row(file_, night, state, int(n_frames), counted, int(n_problems), error)
-                except ValueError:
-                    continue
-    except (OSError, csv.Error):
-        return rows
+    for cells in read_csv(Path(out) / MANIFEST_NAME):
+        try:
+            file, night, state, n_frames, counted, n_problems, error = cells
+            rows[file] = Row(file, night, state, int(n_frames), counted, int(n_problems), error)
+        except ValueError:
+            continue
     return rows
 
 
@@ -121,7 +120,8 @@ def update_manifest(out, rows, to_do=(), gone=None):
         kept = [row for _, row in sorted(known.items()) if gone is None or not gone(row)]
         if {row.file: row for row in kept} == before and (path.exists() or not kept):
             return
-        with whole_file(path) as passing, open(passing, "w", newline="", encoding="utf-8") as file:
+        text = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
+        with whole_file(path) as passing, open(passing, "w", **text) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(Row._fields)
             writer.writerows(kept)

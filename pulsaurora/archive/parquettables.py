@@ -7,12 +7,15 @@ import json
 
 import numpy as np
 
+from pulsaurora.archive.parquetpages import count_inflated
 from pulsaurora.classes import CLASSES
 from pulsaurora.problems import UnreadableFileError
 
 # A night has at most some 30,000 rows of some hundred columns; a few bytes can claim thousands of millions.
 MAX_ROWS, MAX_COLUMNS, MAX_INFLATED_BYTES = 500_000, 1000, 512 * 2**20
 _METADATA_KEY = b"pulsaurora"
+# Bytes that a value takes; of texts, its number in a dictionary.
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 4}
 
 
 def prepare_to_write():
@@ -123,8 +126,10 @@ def read_parquet_columns(path, names):
 
     try:
         with open(path, "rb") as file:
-            _check_claims(path, file)
-            whole = pyarrow.parquet.read_table(file, columns=list(names), partitioning=None)
+            texts = _check_claims(path, file, names)
+            whole = pyarrow.parquet.read_table(
+                file, columns=list(names), partitioning=None, read_dictionary=texts
+            )
         return [whole[name].to_numpy() for name in names]
     except (OSError, KeyError, ValueError, pyarrow.ArrowException):
         return None
@@ -160,14 +165,19 @@ def read_parquet_table(path, needed, what="a Parquet table of classifications"):
             raise UnreadableFileError(f"{path}: no such file")
         # Opened here: pyarrow takes no name whose bytes are no text.
         with open(path, "rb") as file:
-            _check_claims(path, file)
-            whole = pyarrow.parquet.read_table(file, partitioning=None)
+            texts = _check_claims(path, file)
+            known = pyarrow.parquet.read_schema(file)
+            file.seek(0)
+            whole = pyarrow.parquet.read_table(file, partitioning=None, read_dictionary=texts)
         whole.validate(full=True)  # texts are decoded only when they are used, far from here
         about = json.loads((whole.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
         if missing := needed - set(whole.column_names):
             raise UnreadableFileError(f"{path}: has no column {', '.join(sorted(missing))}")
         # Without what pandas would believe of it.
         table = whole.replace_schema_metadata(None).to_pandas()
+        for name in texts:
+            if name in known.names and not pyarrow.types.is_dictionary(known.field(name).type):
+                table[name] = table[name].astype(object)
     except (OSError, pyarrow.ArrowException, ValueError, RecursionError) as error:
         if isinstance(error, UnreadableFileError):
             raise
@@ -177,12 +187,14 @@ def read_parquet_table(path, needed, what="a Parquet table of classifications"):
 
 
 def count_rows(path):
-    """Return how many rows a Parquet table has; None if it cannot be read."""
+    """Return how many rows a Parquet table has; None if it cannot be read, or claims more than it may."""
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.read_metadata(path).num_rows
-    except (OSError, pyarrow.ArrowException):
+        with open(path, "rb") as file:
+            _check_claims(path, file, ())
+            return pyarrow.parquet.read_metadata(file).num_rows
+    except (OSError, ValueError, pyarrow.ArrowException):
         return None
 
 
@@ -195,8 +207,10 @@ def count_labels(path):
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            column = file.read(columns=["label"])["label"]
+        with open(path, "rb") as opened:
+            _check_claims(path, opened, ("label",))
+            with pyarrow.parquet.ParquetFile(opened) as file:
+                column = file.read(columns=["label"])["label"]
         counts = dict.fromkeys(CLASSES, 0)
         for part in column.chunks:
             for name, code in zip(part.dictionary.to_pylist(), range(len(part.dictionary)), strict=True):
@@ -206,18 +220,56 @@ def count_labels(path):
         return None
 
 
-def _check_claims(path, file):
-    """Refuse a Parquet file that says it holds more than any table of a night, before memory is set aside."""
+def _check_claims(path, file, names=None):
+    """Refuse a Parquet file that says it holds more than any table of a night, before memory is set aside.
+
+    Parameters
+    ----------
+    path : path-like
+    file : binary file
+        Opened from it.
+    names : collection of str, optional
+        Columns that will be read; all of them when not given. Pages of the others are not looked at.
+
+    Returns
+    -------
+    list of str
+        Columns of texts. They are to be read as dictionaries: a long text that a few bytes repeat would take
+        its length each time.
+    """
     import pyarrow.parquet
 
     about = pyarrow.parquet.read_metadata(file)
-    n_bytes = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
-    for found, most, what in (
-        (about.num_rows, MAX_ROWS, "rows"),
-        (about.num_columns, MAX_COLUMNS, "columns"),
-        (n_bytes, MAX_INFLATED_BYTES, "bytes when inflated"),
-    ):
-        if not 0 <= found <= most:
-            raise UnreadableFileError(
-                f"{path}: claims {found:,} {what}; a table of a night has at most {most:,}"
-            )
+    groups = [about.row_group(i) for i in range(about.num_row_groups)]
+    _refuse_more(path, about.num_rows, MAX_ROWS, "rows")
+    _refuse_more(path, about.num_columns, MAX_COLUMNS, "columns")
+    n_inflated = sum(group.total_byte_size for group in groups)
+    _refuse_more(path, n_inflated, MAX_INFLATED_BYTES, "bytes when inflated")
+    n_inflated = n_decoded = 0
+    texts = []
+    for i in range(about.num_columns):
+        column = about.schema.column(i)
+        if names is not None and column.path not in names:
+            continue
+        if column.physical_type == "BYTE_ARRAY":
+            texts.append(column.path)
+        width = _WIDTHS.get(column.physical_type, column.length)
+        chunks = [group.column(i) for group in groups]
+        # A reader sets aside room for the values that chunks claim, not for the rows.
+        for chunk in chunks:
+            _refuse_more(path, chunk.num_values, MAX_ROWS, f"values in column {column.path:.40}")
+        n_decoded += width * sum(chunk.num_values for chunk in chunks)
+        for chunk in chunks:
+            try:
+                n_inflated += count_inflated(file, chunk)
+            except UnreadableFileError as error:
+                raise UnreadableFileError(f"{path}: column {column.path:.40} has {error}") from None
+            _refuse_more(path, n_inflated, MAX_INFLATED_BYTES, "bytes when inflated")
+        _refuse_more(path, n_decoded, MAX_INFLATED_BYTES, "bytes when decoded")
+    file.seek(0)
+    return texts
+
+
+def _refuse_more(path, found, most, what):
+    if not 0 <= found <= most:
+        raise UnreadableFileError(f"{path}: claims {found:,} {what}; a table of a night has at most {most:,}")

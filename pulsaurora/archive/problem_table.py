@@ -6,11 +6,12 @@ programs may bring it up to date at once: each claims it, reads it, and puts ano
 
 import csv
 import datetime
+import os
 import re
 from pathlib import Path
 
 from pulsaurora.archive.claims import Claims
-from pulsaurora.archive.files import clear_leftovers, whole_file
+from pulsaurora.archive.files import clear_leftovers, read_csv, whole_file
 from pulsaurora.problems import UsageError
 
 PROBLEMS_NAME = "problems.csv"
@@ -37,6 +38,15 @@ def check_writable(out):
         pass
     except OSError as error:
         raise UsageError(f"{out}: cannot be written: {error.strerror or error}") from None
+    claims = Claims.of(out).folder
+    for folder in (claims.parent, claims):
+        # Before years of nights fail one by one: what another user's run has made is that user's. A run that
+        # ends just now removes it.
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) and folder.is_dir():
+            raise UsageError(
+                f"{folder}: cannot be written; it is another user's, whose run is under way or was killed: "
+                "users of one output folder need a group in common and umask 002"
+            )
 
 
 class _Tried(Exception):
@@ -83,14 +93,14 @@ def _update(path, problems, looked_at, listed):
 
 
 def read_rows(path):
-    """Read a table of problems: list of (path, reason, n_frames_kept, night), all texts."""
-    try:
-        with open(path, newline="", encoding="utf-8", errors="replace") as file:
-            reader = csv.reader(file)
-            next(reader, None)
-            return [tuple(row) for row in reader if len(row) == len(PROBLEMS_HEADER)]
-    except (OSError, csv.Error):
-        return []
+    """Read a table of problems: list of (path, reason, n_frames_kept, night), all texts.
+
+    Raises
+    ------
+    OSError
+        If there is one that cannot be read.
+    """
+    return [tuple(row) for row in read_csv(path) if len(row) == len(PROBLEMS_HEADER)]
 
 
 def _is_listed(row, stream0, start, end, sites, shard):

@@ -17,6 +17,9 @@ from pulsaurora.archive.files import whole_file
 from pulsaurora.archive.manifest import FAILED, TO_DO, Row, relative, update_manifest
 
 WRITE_S = 5.0
+# What a run says of itself.
+_NUMBERS = ("began", "beat", "took_s", "n_done", "n_failed", "n_skipped", "n_frames", "listed", "pid")
+_WORDS = ("host", "about")
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class Record:
         self.path = self.out / FOLDER / "runs" / f"{self._holder.id}.json"
         self._told = {"about": about, "began": time.time(), "n_done": 0, "n_failed": 0, "n_skipped": 0}
         self._told |= {"n_frames": 0, "listed": False}
+        self._began = time.monotonic()
         self._rows, self._to_do, self._seen, self._kinds = {}, {}, set(), set()
         self._changing = threading.Lock()
         self._stop, self._news = threading.Event(), threading.Event()
@@ -121,7 +125,8 @@ class Record:
         with self._changing:
             rows, to_do = list(self._rows.values()), list(self._to_do.values())
             self._rows, self._to_do = {}, {}
-            told = json.dumps({**asdict(self._holder), **self._told, "beat": time.time()})
+            took = time.monotonic() - self._began  # not by a clock that may be set
+            told = json.dumps({**asdict(self._holder), **self._told, "beat": time.time(), "took_s": took})
             ended = ended and self._told["listed"]
         try:
             update_manifest(self.out, rows, to_do, self._is_gone if ended else None)
@@ -160,16 +165,19 @@ def read_runs(out):
     Returns
     -------
     list of dict
-        `host`, `pid`, `about`, `began` and `beat` (seconds since 1970), `n_done`, `n_failed`, `n_skipped`,
-        `n_frames`, `listed` (whether all that it has to do is in the manifest), and `alive`.
+        `host`, `pid`, `about`, `began` and `beat` (seconds since 1970), `took_s` between these, `n_done`,
+        `n_failed`, `n_skipped`, `n_frames`, `listed` (whether all that it has to do is in the manifest), and
+        `alive`. What is no such file, or another version's, is left out.
     """
     runs = []
     for path in sorted((Path(out) / FOLDER / "runs").glob("[!.]*.json")):
         holder = Holder.read(path)
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
+            numbers = [told[name] for name in _NUMBERS]
             told["alive"] = holder is not None and holder.is_alive(path)
-            runs.append(told)
-        except (OSError, ValueError, TypeError):
+            if all(isinstance(number, (int, float)) for number in numbers) and {*_WORDS} <= {*told}:
+                runs.append(told)
+        except (OSError, ValueError, TypeError, KeyError):
             continue
     return runs

@@ -91,10 +91,9 @@ def read_status(out, now=None):
 
 
 def _run(run, now):
-    took = max(run["beat"] - run["began"], 1e-9)
     kept = ("host", "pid", "about", "n_done", "n_failed", "n_skipped", "n_frames", "listed")
     return {name: run[name] for name in kept} | {
         "began_s": now - run["began"],
         "heard_s": now - run["beat"],
-        "frames_per_s": run["n_frames"] / took,
+        "frames_per_s": run["n_frames"] / max(run["took_s"], 1e-3),
     }

@@ -7,6 +7,7 @@ same stem has the same rows to the microsecond and everything else that is known
 
 import datetime
 import logging
+import os
 import re
 import time
 from pathlib import Path
@@ -81,7 +82,7 @@ def write_classifications(path, table, about, problems=()):
     times = np.asarray(table["time"]).astype("datetime64[us]")
     if times.size and (np.isnat(times).any() or (times[1:] < times[:-1]).any()):
         raise ValueError(f"{Path(path).name}: rows must be in time order, each with a time")
-    with whole_file(path) as text, whole_file(parquet_path(path)) as parquet:
+    with whole_file(path, lasting=True) as text, whole_file(parquet_path(path), lasting=True) as parquet:
         write_parquet(parquet, {**dict(table), "time": times}, about, problems)
         created = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
         lines = [f"# File created on {created}", *(f"# {key}: {value}" for key, value in about.items()), ""]
@@ -152,6 +153,19 @@ def read_problems(path):
         return [Problem(str(path), str(reason), int(n_kept)) for path, reason, n_kept in kept]
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def were_kept_back(problems):
+    """Tell whether the machine would not give a file that is there: no permission, a disk or server away.
+
+    Nothing was wrong with the file, so that it looks the same when it can be read again; what was made
+    without it is not done. A link that leads nowhere is not there, and looks different once it leads there.
+    """
+    return any(
+        (problem.reason == "no such file" or ": cannot be read (" in f": {problem.reason}")
+        and os.path.exists(problem.path)
+        for problem in problems
+    )
 
 
 def _rows(times, codes, confidence):

@@ -21,7 +21,13 @@ from pulsaurora.archive.outcomes import NightResult, collected
 from pulsaurora.archive.parquettables import count_labels, prepare_to_write
 from pulsaurora.archive.problem_table import check_writable
 from pulsaurora.archive.record import Record
-from pulsaurora.archive.tables import parquet_path, read_about, read_problems, write_classifications
+from pulsaurora.archive.tables import (
+    parquet_path,
+    read_about,
+    read_problems,
+    were_kept_back,
+    write_classifications,
+)
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.engines import ThreadEngine
 from pulsaurora.classification.model import load_model
@@ -29,9 +35,11 @@ from pulsaurora.classification.night import classify_night
 from pulsaurora.classification.nightskymap import find_night_skymap, night_elevation
 from pulsaurora.classification.tasks import list_tasks
 from pulsaurora.problems import UsageError
+from pulsaurora.workers import give_back_memory
 
 # Between looks at whether another program has ended a night that it has under way.
 _LOOK_S, _LONGEST_LOOK_S = 0.2, 5.0
+_TELL_S = 3600.0  # between lines that say who is waited for: a program that hangs holds its night for good
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +119,7 @@ def run_batch(list_days, stream0, out, start, end, sites, engine, watch, model, 
         raise UsageError(f"{stream0}: is not a folder, expected the root of an archive")
     about = f"{start} to {end}" + (f", shard {shard}" if shard else "") + f", {engine}"
     with contextlib.ExitStack() as stack:
+        stack.callback(give_back_memory)
         stack.enter_context(engine)
         check_writable(out)
         batch = stack.enter_context(collected(out, stream0, start, end, sites, shard))
@@ -139,18 +148,21 @@ def _take_in(task, results, batch, record, elsewhere):
 
 def _wait_for(tasks, out, engine, model, work, batch, record):
     """Wait for nights that other programs have under way; what they leave undone is done here."""
-    claims, pause = Claims.of(out), _LOOK_S
-    if tasks:
-        _log.info("waiting for %d nights that other programs have under way", len(tasks))
+    claims, pause, told = Claims.of(out), _LOOK_S, -_TELL_S
     while tasks:
-        free = [task for task in tasks if claims.holder(task.path.name) is None]
-        if not free:
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_LOOK_S)
+        holders = [(task, claims.holder(task.path.name)) for task in tasks]
+        if time.monotonic() - told >= _TELL_S:
+            told = time.monotonic()
+            first = next((f"; {task.name}: {other}" for task, other in holders if other), "")
+            _log.info("waiting for %d nights that other programs have under way%s", len(tasks), first)
+        free = [task for task, holder in holders if holder is None]
         tasks, taken = [task for task in tasks if task not in free], []
         with contextlib.closing(engine.run([free], model, None, work)) as running:
             for task, results in running:
                 _take_in(task, results, batch, record, taken)
+        if len(taken) == len(free):  # none was free, or not by the clock that counts
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_LOOK_S)
         tasks += taken
 
 
@@ -202,6 +214,6 @@ def classified_already(name, path, about):
     if not table.is_file() or not read_about(path).items() >= about.items():
         return None
     problems, counts = read_problems(table), count_labels(table)
-    if problems is None or counts is None:
+    if problems is None or counts is None or were_kept_back(problems):
         return None
     return NightResult(name, "skipped", path, sum(counts.values()), counts, problems)

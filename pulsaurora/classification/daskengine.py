@@ -104,6 +104,8 @@ class DaskEngine:
         client = self._client
         expected = __version__, None if model is None else model.sha256
         finished = self._distributed.as_completed(loop=client.loop)
+        if not client.nthreads():
+            _log.warning("%s: no worker has come yet; the work begins when one does", self)
         under_way = {}
 
         def collect():

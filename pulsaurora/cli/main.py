@@ -120,6 +120,8 @@ def _terminate(signum, frame):
 def run(arguments):
     """Run one command line and return its exit status; never raises for what a user can cause."""
     arguments = list(arguments) or ["--help"]
+    # Commands that open no log say once, here, what is wrong; without this logging would say it as well.
+    logging.getLogger("pulsaurora").addHandler(logging.NullHandler())
     if "--debug" in arguments:  # taken wherever it stands
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
     try:

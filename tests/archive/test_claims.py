@@ -43,6 +43,29 @@ def elsewhere(tmp_path):
     return make
 
 
+def test_a_process_that_is_hidden_is_taken_as_working_while_it_touches(elsewhere, tmp_path, monkeypatch):
+    """Another user's, where /proc is mounted with hidepid: it looks as if there were none."""
+    claims = Claims(tmp_path)
+    holder = elsewhere("night")
+    path = claims.folder / "night.claim"
+    hidden = replace(holder, machine=module._machine(), pid=os.getppid(), born="1")
+    path.write_text(json.dumps(asdict(hidden)))
+    if module._machine():
+        assert not hidden.is_alive(path)  # seen, and another process by now
+    monkeypatch.setattr(module, "_born", lambda pid: None)
+    assert hidden.is_alive(path)
+    assert not hidden.is_alive(path, time.time() + STALE_S + 60)
+    gone = finish(process := subprocess.Popen([sys.executable, "-c", ""], stdout=-1, stderr=-1, text=True))
+    assert gone[0] == 0 and not replace(hidden, pid=process.pid).is_alive(path)
+
+
+def test_a_claim_from_before_the_clock_was_set_back_is_not_held_for_good(elsewhere, tmp_path):
+    holder = elsewhere("night", ago_s=-86400.0)
+    assert not holder.is_alive(Claims(tmp_path).folder / "night.claim")
+    with Claims(tmp_path).hold("night") as other:
+        assert other is None
+
+
 def left(out):
     return sorted(path.name for path in out.rglob("*"))
 

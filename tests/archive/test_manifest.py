@@ -1,6 +1,7 @@
 """The manifest and the table of problems, brought up to date by several programs at once."""
 
 import datetime
+import errno
 import os
 import subprocess
 import sys
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 from killed import ROOT, finish
 
+from pulsaurora.archive import files
 from pulsaurora.archive.manifest import DONE, FAILED, TO_DO, Row, read_manifest, update_manifest
 from pulsaurora.archive.outcomes import NightResult
-from pulsaurora.archive.problem_table import read_rows
+from pulsaurora.archive.problem_table import read_rows, update_problems
 from pulsaurora.archive.shard import Shard
 from pulsaurora.problems import Problem
 
@@ -94,6 +96,25 @@ def test_rows_come_from_results_and_damaged_ones_are_passed_over(tmp_path):
     file = Path(tmp_path / "manifest.csv")
     file.write_text(file.read_text() + "a,b\nc,d,done,many,,0,\n")
     assert list(read_manifest(tmp_path)) == ["2014/x.txt"]
+
+
+def test_tables_that_cannot_be_read_are_not_taken_for_empty_ones(tmp_path, monkeypatch):
+    long = row(error="x" * 200_000)
+    update_manifest(tmp_path, [long, row("20140311_gill_themis19"), row("20140312_gill_b")])
+    assert len(read_manifest(tmp_path)) == 2  # csv refuses so long a cell, and only its row is lost
+    date = datetime.date(2014, 3, 10)
+    update_problems(tmp_path, [(Problem("/a/b", "is cut"), "n")], ["n"], "/a", date, date)
+    before = {name: (tmp_path / name).read_bytes() for name in ("manifest.csv", "problems.csv")}
+
+    def away(*arguments, **known):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "open", away, raising=False)
+    with pytest.raises(OSError, match="Input/output"):
+        update_manifest(tmp_path, [row()])
+    with pytest.raises(OSError, match="Input/output"):
+        update_problems(tmp_path, [], [], "/a", date, date)
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import io
 import os
 import pickle
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsaurora.archive import parquettables, tables
+from pulsaurora.archive import parquetpages, parquettables, tables
 from pulsaurora.archive.files import whole_file
 from pulsaurora.classes import CLASSES
 from pulsaurora.problems import Problem, UnreadableFileError
@@ -226,6 +227,85 @@ def test_parquet_tables_that_are_none_of_ours_are_refused_in_one_line(tmp_path, 
     refused("bytes when inflated")
 
 
+def test_a_page_that_claims_to_inflate_to_more_than_a_night_is_refused(tmp_path):
+    """What stands before a page is believed by pyarrow, which sets that much memory aside."""
+    path = tmp_path / "x_classifications.parquet"
+    n = 200_000
+    columns = {"time": np.arange(n).astype("M8[us]"), "label": np.zeros(n, np.int8)}
+    columns |= {"confidence": np.zeros(n)}
+    columns |= {f"feature{i}": np.zeros(n) for i in range(5)}
+    pyarrow.parquet.write_table(
+        pyarrow.table(columns), path, compression="zstd", use_dictionary=False, data_page_size=2**22,
+        max_rows_per_page=n,
+    )  # fmt: skip
+    data = bytearray(path.read_bytes())
+    assert len(data) < 2_000_000 and len(tables.read_parquet_table(path, {"time"})[0]) == n
+    group = pyarrow.parquet.read_metadata(path).row_group(0)
+    for number in range(3, group.num_columns):
+        at = group.column(number).data_page_offset
+        assert data[at : at + 3] == b"\x15\x00\x15" and data[at + 6] < 128  # type, and four bytes of a size
+        data[at + 3 : at + 7] = b"\xfe\xff\xff\x7f"  # 134 MB
+    path.write_bytes(data)
+    said = "claims 540,870,932 bytes when inflated; a table of a night has at most 536,870,912"
+    with pytest.raises(UnreadableFileError, match=f"{path.name}: {said}"):
+        tables.read_parquet_table(path, {"time"})
+    assert parquettables.read_parquet_columns(path, [f"feature{i}" for i in range(5)]) is None
+    assert parquettables.read_parquet_columns(path, ("confidence",))[0].shape == (n,)
+
+
+def test_a_long_text_in_every_row_takes_its_length_once(tmp_path):
+    path = tmp_path / "x_classifications.parquet"
+    n, text = 20_000, "x" * 100_000
+    known = {"time": np.arange(n).astype("M8[us]"), "label": ["no_aurora"] * n, "confidence": np.zeros(n)}
+    texts = pyarrow.DictionaryArray.from_arrays(np.zeros(n, np.int32), [text])
+    pyarrow.parquet.write_table(pyarrow.table(known | {"quality": texts}), path, store_schema=False)
+    assert path.stat().st_size < 500_000
+    pool = pyarrow.default_memory_pool()
+    before = pool.max_memory()
+    table, _ = parquettables.read_parquet_table(path, {"time"})
+    assert table["quality"].dtype == object and table["quality"].iloc[-1] == text
+    assert pool.max_memory() - before < 50e6
+    with pytest.raises(UnreadableFileError, match="claims 500,001 values in column many"):
+        many = pyarrow.array([list(range(parquettables.MAX_ROWS + 1))])
+        pyarrow.parquet.write_table(pyarrow.table({"time": [0], "many": many}), path)
+        parquettables.read_parquet_table(path, {"time"})
+
+
+def test_rows_are_not_counted_of_tables_that_claim_too_much(tmp_path, monkeypatch):
+    path = tmp_path / "x_patches.parquet"
+    tables.write_parquet(path, {"patch": np.arange(10)}, {})
+    assert parquettables.count_rows(path) == 10
+    monkeypatch.setattr(parquettables, "MAX_ROWS", 9)
+    assert parquettables.count_rows(path) is None and parquettables.count_rows(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"\x15\x00\x1c\x00",  # a struct where a size should be
+        b"\x15\x00\x15\x01\x15\x02",  # a size below zero
+        b"\x1c" * 300,
+        b"\x1f",
+        b"\x15" + b"\xff" * 300,
+        b"\x1b\xff\x7f\x15" + b"\x99" * 300,
+        b"\x18\xff\xff\xff\xff\x0f",
+        b"\x19\xfc\xff\xff\xff\x7f" + b"\x00" * 4000,
+    ],
+)
+def test_page_headers_that_are_none_are_refused(tmp_path, header):
+    path = tmp_path / "x.parquet"
+    tables.write_parquet(path, {"patch": np.arange(1000)}, {})
+    chunk = pyarrow.parquet.read_metadata(path).row_group(0).column(0)
+    with open(path, "rb") as file:
+        assert parquetpages.count_inflated(file, chunk) >= 8000
+    data = path.read_bytes()
+    at = min(chunk.data_page_offset, chunk.dictionary_page_offset or chunk.data_page_offset)
+    damaged = data[:at] + header + data[at + len(header) :] if header else data[:at]
+    with pytest.raises(UnreadableFileError):
+        parquetpages.count_inflated(io.BytesIO(damaged), chunk)
+
+
 class Harm:
     """Unpickled, it leaves a file."""
 
@@ -272,6 +352,17 @@ def test_notes_nested_without_end_are_no_notes(tmp_path):
     assert tables.read_parquet_about(path) == {} and tables.read_problems(path) is None
     with pytest.raises(UnreadableFileError, match="not a Parquet table"):
         tables.read_classifications(path)
+
+
+def test_what_is_to_last_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """After a loss of power a file may else have its name and not its content."""
+    told = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (told.append(os.fstat(number).st_size), sync(number)))
+    monkeypatch.setattr(os, "replace", lambda old, new: (told.append(new.suffix), replace(old, new)))
+    path, parquet = tmp_path / "x_classifications.txt", tmp_path / "x_classifications.parquet"
+    tables.write_classifications(path, a_table(), ABOUT)
+    assert told == [parquet.stat().st_size, ".parquet", path.stat().st_size, ".txt"]
 
 
 def test_an_interrupted_write_leaves_what_was_there(tmp_path):

@@ -7,18 +7,21 @@ import os
 import pickle
 import shutil
 import sys
+import threading
 
 import pytest
 import synthetic
 import tinymodel
 
+from pulsaurora.archive.claims import Claims
 from pulsaurora.archive.problem_table import update_problems
 from pulsaurora.archive.tables import parquet_path, read_about, read_classifications
 from pulsaurora.classification import batch
 from pulsaurora.classification.batch import classify_nights
 from pulsaurora.classification.engines import ThreadEngine, run_task
 from pulsaurora.classification.tasks import list_tasks
-from pulsaurora.problems import ContractError, Problem, UsageError
+from pulsaurora.imaging import inflate
+from pulsaurora.problems import ContractError, Problem, UnreadableFileError, UsageError
 
 FIRST, LAST = datetime.date(2014, 3, 9), datetime.date(2014, 3, 11)
 
@@ -106,6 +109,58 @@ def test_what_is_done_is_not_done_again_unless_something_changed(stream0, model,
     other = tinymodel.save(tinymodel.features_proto(tinymodel.weights(seed=1)), tmp_path / "other.onnx")
     assert set(again(model=other).values()) == {"done"}
     assert read_about(first.nights[0].path)["model"] != ""
+
+
+def test_a_night_is_done_again_when_a_file_that_was_kept_back_can_be_read(
+    stream0, model, tmp_path, monkeypatch
+):
+    """A disk that is away for a moment: the file looks the same afterwards, and its frames are not lost."""
+    away = {"yes": True}
+    whole = inflate._read_bytes
+
+    def read(path):
+        if away["yes"] and "20140310_0601_gill" in str(path):
+            raise UnreadableFileError(f"{path}: cannot be read (Input/output error)")
+        return whole(path)
+
+    def again():
+        out = tmp_path / "out"
+        return classify_nights(stream0, out, FIRST, LAST, ["gill"], model=model).nights
+
+    monkeypatch.setattr(inflate, "_read_bytes", read)
+    _, night = again()
+    assert night.n_frames == 4 and "Input/output" in night.problems[0].reason
+    away["yes"] = False
+    first, night = again()
+    assert first.status == "skipped" and night.status == "done"
+    assert night.n_frames == 8 and not night.problems and not table_of_problems(tmp_path / "out")
+    assert again()[1].status == "skipped"
+
+
+def test_waiting_for_others_takes_no_processor_time_though_our_clock_is_ahead(
+    stream0, model, tmp_path, monkeypatch, caplog
+):
+    """By our clock the claim is dead, by that of its file it is not: it is looked at now and then."""
+    caplog.set_level(logging.INFO, "pulsaurora")
+    claims = Claims.of(tmp_path / "out")
+    looks, held, let_go = [], threading.Event(), threading.Event()
+    monkeypatch.setattr(Claims, "holder", lambda self, name: looks.append(name))
+
+    def hold():
+        with claims.hold("20140310_gill_themis19_classifications.txt") as other:
+            assert other is None
+            held.set()
+            let_go.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(60)
+    threading.Timer(1.5, let_go.set).start()
+    date = datetime.date(2014, 3, 10)
+    (night,) = classify_nights(stream0, tmp_path / "out", date, date, ["gill"], model=model).nights
+    thread.join()
+    assert night.status == "done" and 1 < len(looks) < 10
+    assert caplog.text.count("waiting for 1 nights") == 1
 
 
 def test_another_version_does_it_again(stream0, model, tmp_path, monkeypatch):

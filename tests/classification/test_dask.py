@@ -43,13 +43,22 @@ class Cluster:
     """A scheduler and two workers of one thread."""
 
     def __init__(self):
+        self._start()
+        self.complete()
+
+    def _start(self):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{port}"
         self.scheduler = dask("scheduler", "--port", str(port))
         self.workers = []
-        self.complete()
+
+    @classmethod
+    def without_workers(cls):
+        cluster = cls.__new__(cls)
+        cluster._start()
+        return cluster
 
     def complete(self):
         """Start as many workers as are missing, and wait until there are two."""
@@ -170,6 +179,23 @@ def test_a_scheduler_that_goes_ends_the_batch_and_the_next_goes_on(batch, tmp_pa
         cluster.close()
     assert status == 1 and "scheduler is gone" in error.split("\n")[-2], error
     assert killed.finish(killed.start_batch(out, *arguments))[0] == 3
+    assert killed.tree(out) == expected
+
+
+def test_it_is_told_that_no_worker_has_come_and_the_work_begins_when_one_does(batch, tmp_path):
+    arguments, expected = batch
+    cluster = Cluster.without_workers()
+    logs, out = tmp_path / "logs", tmp_path / "out"
+    try:
+        process = killed.start_batch(out, *arguments, *on(cluster), PULSAURORA_LOGS=str(logs))
+        killed.wait_until(
+            lambda: "no worker has come" in "".join(path.read_text() for path in logs.glob("*.log")), process
+        )
+        cluster.complete()
+        status, said, error = killed.finish(process)
+    finally:
+        cluster.close()
+    assert (status, said.split("\n")[0]) == (3, f"nights: 8 done; results under {out}"), error
     assert killed.tree(out) == expected
 
 

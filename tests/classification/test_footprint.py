@@ -1,5 +1,6 @@
 """What a night leaves in memory and on the disk; benchmarks/test_footprint.py measures it."""
 
+import datetime
 import json
 import os
 import subprocess
@@ -63,6 +64,49 @@ def test_a_night_three_times_as_long_takes_no_more_memory_and_nothing_is_left_at
         peaks[n_minutes], n_frames = classify(root)
         assert n_frames == 20 * n_minutes
     assert peaks[60] < 1.15 * peaks[20]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/status")
+def test_what_was_freed_is_given_back():
+    """Blocks too small to be mapped alone, freed under one that is kept: glibc holds on to all of them."""
+    code = """
+import ctypes, sys
+from pulsaurora.workers import give_back_memory
+libc = ctypes.CDLL(None)
+if not hasattr(libc, "malloc_trim"):
+    sys.exit(77)
+libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+blocks = []
+for _ in range(1000):
+    blocks.append(libc.malloc(60_000))
+    ctypes.memset(blocks[-1], 1, 60_000)
+for block in blocks[:-1]:
+    libc.free(block)
+held = resident()
+give_back_memory()
+sys.exit(held - resident() < 40e6)
+"""
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, timeout=60)
+    if done.returncode == 77:
+        pytest.skip("this C library keeps nothing that can be given back")
+    assert done.returncode == 0
+
+
+def test_a_batch_gives_back_memory_when_it_has_ended(tmp_path, monkeypatch):
+    from pulsaurora.classification import batch
+
+    given = []
+    monkeypatch.setattr(batch, "give_back_memory", lambda: given.append(True))
+    write_night(tmp_path, 1)
+    date = datetime.date(2014, 3, 10)
+    model = tinymodel.save(tinymodel.features_proto(), tmp_path / "tiny.onnx")
+    assert batch.classify_nights(tmp_path, tmp_path / "out", date, date, model=model).nights
+    assert given == [True]
 
 
 def test_minutes_read_into_the_same_memory_are_as_those_read_apart(tmp_path):

@@ -2,14 +2,19 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
 from pulsaurora.archive.claims import STALE_S, Claims, Holder
 from pulsaurora.archive.manifest import DONE, FAILED, TO_DO, Row, update_manifest
 from pulsaurora.cli.main import run
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def night(number):
@@ -35,7 +40,7 @@ def running(out):
     """A batch of another machine that did 100 frames in 10 s, its claim, and a claim that is dead."""
     holder = replace(Holder.new(), host="elsewhere", pid=4711, machine="another", since=time.time() - 30)
     told = {"about": "8 threads", "began": time.time() - 10, "beat": time.time(), "listed": True}
-    told |= {"n_done": 1, "n_failed": 1, "n_skipped": 0, "n_frames": 100}
+    told |= {"took_s": 10.0, "n_done": 1, "n_failed": 1, "n_skipped": 0, "n_frames": 100}
     runs = out / ".batch/runs"
     runs.mkdir(parents=True)
     (runs / "one.json").write_text(json.dumps(asdict(holder) | told))
@@ -84,6 +89,26 @@ def test_programs_get_the_same_as_json_and_nothing_is_written(running, capsys):
     assert [one["night"] for one in told["left_behind"]] == [night(6)]
     assert told["left_s"] == pytest.approx(30, rel=0.1) and told["listing"] is False
     assert sorted((path, path.stat().st_mtime_ns) for path in running.rglob("*")) == before
+
+
+def test_what_is_no_record_of_a_run_is_passed_over(running, capsys):
+    one = json.loads((running / ".batch/runs/one.json").read_text())
+    odd = ["", "[]", "1", "{}", json.dumps(one | {"began": "x"}), json.dumps(one)[:-20]]
+    odd += [json.dumps({name: one[name] for name in one if name != left}) for left in ("took_s", "about")]
+    for number, text in enumerate(odd):
+        (running / f".batch/runs/odd{number}.json").write_text(text)
+    assert run(["status", str(running), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["runs"]
+    assert told["frames_per_s"] == 10
+
+
+def test_what_is_wrong_is_said_once(tmp_path):
+    (tmp_path / "manifest.csv").mkdir()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "pulsaurora", "status", str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.count("manifest.csv") == 1
 
 
 def test_a_run_that_was_not_heard_of_for_long_is_none(running, capsys):
