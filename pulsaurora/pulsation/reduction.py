@@ -86,6 +86,7 @@ class SkyGrid:
         self.edge = edge.ravel()
         # Where the cells inside lie in a row of cells, and in the whole grid of 32 x 32.
         self.place = np.flatnonzero(self.cell_mask).astype(np.int32)
+        self.is_low = (self.cell_mask.ravel()[self.place] == 2).astype(np.uint8)
         self.coarse_place = np.flatnonzero(coarse).astype(np.int32)
         # Expected peak over the other pixels' mean, for a block of Gaussian pixels: E[max] N / (N - 1).
         n_pixels = self.block**2
