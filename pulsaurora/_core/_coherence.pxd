@@ -3,7 +3,16 @@
 from libc.stdint cimport uint8_t, int32_t
 
 cdef enum:
-    MOST_SUMS = 64      # frequencies of the longest window, and one on either side
+    MOST_SUMS = 64    # frequencies of the longest window, and one on either side
+
+# Rows of Sky.cells, from the sliding sums to what is asked of each cell.
+cdef enum:
+    REFERENCE, SUM_TY
+    DEVIATIONS        # of two frames
+    LINE = 4
+    SLOPE, RELATIVE, WEIGHT, UNIT, MODULATED, SLOW, FAST, PEAK, PEAK_K
+    FREE              # six rows for whatever is at hand
+    N_CELL_ARRAYS = 20
 
 
 cdef struct Sky:

@@ -41,8 +41,8 @@ cdef void lay_out(const Sky *sky, int n_modulated) noexcept nogil:
     memset(rows, 0, 3 * n * sizeof(float))
     for i in range(n_modulated):
         c = sky.members[i]
-        rows[sky.place[c]] = sky.cells[7 * m + c]
-        rows[n + sky.place[c]] = sky.cells[8 * m + c]
+        rows[sky.place[c]] = sky.cells[WEIGHT * m + c]
+        rows[n + sky.place[c]] = sky.cells[UNIT * m + c]
         rows[2 * n + sky.place[c]] = 1
     for k in range(1, n_rows):
         for i in range(n_modulated):
@@ -59,11 +59,11 @@ cdef void describe_bands(const Sky *sky, const Window *window, int n_modulated, 
         const float *xi = xr + (sky.n_frequencies + 1) * n
         const float *weights = xi + (sky.n_frequencies + 1) * n
         float *power = <float *> weights + 3 * n
-        const float *relative = sky.cells + 6 * m
-        const float *weight = sky.cells + 7 * m
-        const float *fast = sky.cells + 11 * m
-        const float *peak = sky.cells + 12 * m
-        const float *peak_k = sky.cells + 13 * m
+        const float *relative = sky.cells + RELATIVE * m
+        const float *weight = sky.cells + WEIGHT * m
+        const float *fast = sky.cells + FAST * m
+        const float *peak = sky.cells + PEAK * m
+        const float *peak_k = sky.cells + PEAK_K * m
         double level, noise = 0, total = 0, x, flatness = 0, arithmetic = 0, log_k = 0, log_k2 = 0, prominence = 0
         double[4] bands
         double[MOST_SUMS] spectrum
@@ -165,13 +165,13 @@ cdef void describe_shape(const Sky *sky, const Window *window, const double[::1]
     """Shape of the modulated cells' brightenings in time."""
     cdef:
         int m = sky.m, c, i, n_groups
-        float *sums = sky.cells + 14 * m   # second to fourth powers, times above, crossings, the last sign
+        float *sums = sky.cells + FREE * m   # second to fourth powers, times above, crossings, the last sign
         Py_ssize_t g, n = window.high - window.low
         double x, skewness = 0, kurtosis = 0, up = 0, crossings = 0
-    n_groups = pulsaurora_groups(sky.cells + 9 * m, sky.groups, m)
+    n_groups = pulsaurora_groups(sky.cells + MODULATED * m, sky.groups, m)
     memset(sums, 0, 6 * m * sizeof(float))
     for g in range(window.low, window.high):
-        pulsaurora_moments(&cells[g, 0], sky.cells, sky.cells + 4 * m, sky.cells + 5 * m,
+        pulsaurora_moments(&cells[g, 0], sky.cells, sky.cells + LINE * m, sky.cells + SLOPE * m,
                            <float>(times_s[g] - window.tau0), 0 if g == window.low else 1, sums + 5 * m, sums, sums + m,
                            sums + 2 * m, sums + 3 * m, sums + 4 * m, sky.groups, n_groups, m)
     for i in range(n_modulated):

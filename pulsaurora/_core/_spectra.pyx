@@ -13,8 +13,10 @@ from libc.math cimport sqrt, cos, sin, floor, fabsf, log10, M_PI
 from libc.stdint cimport uint8_t, int32_t
 from libc.string cimport memset, memcpy
 
-from pulsaurora._core._coherence cimport MOST_SUMS, Sky, Window, lay_out, describe_bands, describe_coherence, \
-    describe_shape
+from pulsaurora._core._coherence cimport (
+    DEVIATIONS, FAST, FREE, LINE, MODULATED, MOST_SUMS, N_CELL_ARRAYS, PEAK, RELATIVE, SLOPE, SLOW, SUM_TY, UNIT, WEIGHT,
+    Sky, Window, describe_bands, describe_coherence, describe_shape, lay_out,
+)
 
 cdef extern from "_numeric.h" nogil:
     float pulsaurora_select(const float *values, int n, int k)
@@ -48,8 +50,7 @@ cdef extern from "_modulation_columns.h" nogil:
 N_MODULATION = N_MODULATION_COLUMNS
 
 cdef enum:
-    N_CELL_ARRAYS = 20  # scratch arrays of one float a cell inside, beside the spectra
-    N_GRID_ARRAYS = 12  # and of one float a cell of the grid
+    N_GRID_ARRAYS = 12  # scratch arrays of one float a cell of the grid, beside the spectra
     N_GROUP_ARRAYS = 4  # lists of groups of eight cells
 
 
@@ -119,7 +120,7 @@ def fill_spectra(const double[::1] times_s, const float[:, ::1] cells, const flo
                 # Times count from here, so that phases stay small and round alike however long the night.
                 window.tau0 = times_s[f]
                 memset(sky.re, 0, 2 * n_sums * sky.m * sizeof(float))
-                memset(sky.cells + sky.m, 0, sky.m * sizeof(float))
+                memset(sky.cells + SUM_TY * sky.m, 0, sky.m * sizeof(float))
                 memcpy(sky.cells, &cells[f, 0], sky.m * sizeof(float))
                 window.low = window.high = new_low
             for g in range(window.high, new_high):
@@ -147,8 +148,8 @@ cdef void slide(const Sky *sky, Window *window, Py_ssize_t low, Py_ssize_t high,
     cdef:
         Py_ssize_t n_gone = low - window.low, n_all = n_gone + high - window.high, i, g
         int m = sky.m, k, waiting = 0
-        float *sum_ty = sky.cells + m
-        float *ys = sky.cells + 2 * m
+        float *sum_ty = sky.cells + SUM_TY * m
+        float *ys = sky.cells + DEVIATIONS * m
         const double *p
         const double *q = NULL
     for i in range(n_all):
@@ -223,16 +224,16 @@ cdef void taper_window(const Sky *sky, const Window *window, Py_ssize_t f, const
     """Fill spectra, and in scratch the line, slow power, fast power, its peak and where that is."""
     cdef:
         int m = sky.m, k, n = 2 * sky.n_frequencies
-        float *line = sky.cells + 4 * m
-        float *slow = sky.cells + 10 * m
-        float *fast = sky.cells + 11 * m
-        float *peak = sky.cells + 12 * m
+        float *line = sky.cells + LINE * m
+        float *slow = sky.cells + SLOW * m
+        float *fast = sky.cells + FAST * m
+        float *peak = sky.cells + PEAK * m
         double[2 * MOST_SUMS] sums
         double[2 * MOST_SUMS] tau_sums
         float[4] weights
         double cp = cos(M_PI * window.tau / sky.half_window_s), sp = sin(M_PI * window.tau / sky.half_window_s), w
         Py_ssize_t g
-    pulsaurora_fit_line(sky.re, sky.cells + m, <float>(window.high - window.low), <float>window.sum_t,
+    pulsaurora_fit_line(sky.re, sky.cells + SUM_TY * m, <float>(window.high - window.low), <float>window.sum_t,
                         <float>(1 / window.determinant), line, line + m, m)
     memset(sums, 0, 2 * MOST_SUMS * sizeof(double))
     memset(tau_sums, 0, 2 * MOST_SUMS * sizeof(double))
@@ -256,16 +257,16 @@ cdef int describe_cells(const Sky *sky, const Window *window, float *pulsating, 
     cdef:
         int m = sky.m, n = sky.m, c, i, start, n_modulated = 0, n_pulsating = 0, n_strong = 0, n_low = 0
         int n_fast = sky.n_frequencies - sky.first_fast + 1
-        float *b = sky.cells + 5 * m
-        float *relative = sky.cells + 6 * m
-        float *weight = sky.cells + 7 * m
-        float *unit = sky.cells + 8 * m
-        float *modulated = sky.cells + 9 * m
-        float *fast = sky.cells + 11 * m
-        float *excesses = sky.cells + 14 * m
-        float *amplitudes = sky.cells + 15 * m
-        float *slow_amplitudes = sky.cells + 16 * m
-        float *trends = sky.cells + 17 * m
+        float *b = sky.cells + SLOPE * m
+        float *relative = sky.cells + RELATIVE * m
+        float *weight = sky.cells + WEIGHT * m
+        float *unit = sky.cells + UNIT * m
+        float *modulated = sky.cells + MODULATED * m
+        float *fast = sky.cells + FAST * m
+        float *excesses = sky.cells + FREE * m
+        float *amplitudes = sky.cells + (FREE + 1) * m
+        float *slow_amplitudes = sky.cells + (FREE + 2) * m
+        float *trends = sky.cells + (FREE + 3) * m
         double total = 0, first = 0, second = 0, third = 0, mean_level = 0, trend = 0, x, level, amplitude
         double[64] levels
         double[64] excess
