@@ -169,8 +169,8 @@ MODULATION = ("_spectra", "_coherence", "_patches", "_flow", "_beats")
 DRIVERS = {
     "reading": (("_pgm",), drive_reading),
     "contrast": (("_clahe",), drive_contrast),
-    "features": (("_cells", "_structure", *MODULATION, "_stars"), drive_features),
-    "events": (("_cells", "_structure", "_pulses"), drive_events),
+    "features": (("_cells", "_defects", "_structure", *MODULATION, "_stars"), drive_features),
+    "events": (("_cells", "_defects", "_structure", "_pulses"), drive_events),
     "steadying": (("_steady",), drive_steadying),
     "simulation": (("_simulate",), drive_simulation),
 }

@@ -34,8 +34,8 @@ def fill_cells(const uint16_t[:, :, ::1] frames, int block,
         for f in range(n):
             for i in range(n_rows):
                 if block == 4 and n_cols <= PULSAURORA_MOST_BLOCKS:
-                    pulsaurora_blocks_of_4(<const unsigned char *> &frames[f, 4 * i, 0], &means[f, i, 0], &peaks[f, i, 0],
-                                           n_cols)
+                    pulsaurora_blocks_of_4(<const unsigned char *> &frames[f, 4 * i, 0], &means[f, i, 0],
+                                           &peaks[f, i, 0], n_cols)
                     continue
                 memset(&column_sums[0], 0, width * sizeof(uint32_t))
                 memset(&column_tops[0], 0, width * sizeof(uint16_t))

@@ -3,22 +3,33 @@
 from libc.stdint cimport uint8_t, int32_t
 
 cdef enum:
-    MOST_SUMS = 64      # frequencies of the longest window, and one on either side
+    MOST_SUMS = 64    # frequencies of the longest window, and one on either side
+
+# Rows of Sky.cells, from the sliding sums to what is asked of each cell.
+cdef enum:
+    REFERENCE, SUM_TY
+    DEVIATIONS        # of two frames
+    LINE = 4
+    SLOPE, RELATIVE, WEIGHT, UNIT, MODULATED, SLOW, FAST, PEAK, PEAK_K
+    FREE              # six rows for whatever is at hand
+    N_CELL_ARRAYS = 20
 
 
 cdef struct Sky:
     # What stays the same from window to window.
-    int n_rows, n_cols, m, n_mask, n_frequencies, first_fast, n_pixels
+    int m, n_cells, n_cols, n_frequencies, first_fast, n_pixels  # m: cells inside; n_cells: of the grid
     double half_window_s, cadence_s, gain, read_variance, offset, snr_threshold, amplitude_threshold
-    const uint8_t *mask
     const int32_t *band_of
-    int32_t *place    # where the cells inside lie
+    const int32_t *place  # where the cells inside lie in the grid
+    const uint8_t *is_low
+    int32_t *members  # which cells are modulated
     int32_t *groups   # scratch
     float *re         # sliding sums: rows of one number a cell, from frequency 0 on
     float *im
     float *xr         # tapered spectra
     float *xi
-    float *cells      # scratch: N_CELL_ARRAYS rows
+    float *cells      # scratch: rows of one number a cell inside
+    float *grid       # spectra of modulated cells and scratch: rows of one number a cell of the grid
 
 
 cdef struct Window:
@@ -27,9 +38,8 @@ cdef struct Window:
     double tau0, tau, sum_t, determinant, pedestal, ratio, sum_w2, scale
 
 
-cdef void describe_bands(const Sky *sky, const Window *window, const float *modulated, int n_modulated,
-                         float *out) noexcept nogil
-cdef void describe_coherence(const Sky *sky, const float *unit, const float *modulated, int n_modulated,
-                             float *out) noexcept nogil
+cdef void lay_out(const Sky *sky, int n_modulated) noexcept nogil
+cdef void describe_bands(const Sky *sky, const Window *window, int n_modulated, float *out) noexcept nogil
+cdef void describe_coherence(const Sky *sky, int n_modulated, float *out) noexcept nogil
 cdef void describe_shape(const Sky *sky, const Window *window, const double[::1] times_s, const float[:, ::1] cells,
-                         const float *modulated, int n_modulated, float *out) noexcept nogil
+                         int n_modulated, float *out) noexcept nogil

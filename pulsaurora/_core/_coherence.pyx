@@ -30,29 +30,52 @@ cdef extern from "_modulation_columns.h" nogil:
         COHERENCE_NEAR, COHERENCE_FAR, COHERENCE_SKY, MOTION, PROPAGATION
 
 
-cdef void describe_bands(const Sky *sky, const Window *window, const float *modulated, int n_modulated,
-                         float *out) noexcept nogil:
+cdef void lay_out(const Sky *sky, int n_modulated) noexcept nogil:
+    """Put the modulated cells' spectra, units, weights and marks where they lie in the grid.
+
+    What other cells' spectra were in windows before may stay there: their units and weights are zero.
+    """
+    cdef:
+        int m = sky.m, n = sky.n_cells, c, i, k, n_rows = sky.n_frequencies + 1
+        float *rows = sky.grid + 2 * n_rows * n
+    memset(rows, 0, 3 * n * sizeof(float))
+    for i in range(n_modulated):
+        c = sky.members[i]
+        rows[sky.place[c]] = sky.cells[WEIGHT * m + c]
+        rows[n + sky.place[c]] = sky.cells[UNIT * m + c]
+        rows[2 * n + sky.place[c]] = 1
+    for k in range(1, n_rows):
+        for i in range(n_modulated):
+            c = sky.members[i]
+            sky.grid[k * n + sky.place[c]] = sky.xr[k * m + c]
+            sky.grid[(n_rows + k) * n + sky.place[c]] = sky.xi[k * m + c]
+
+
+cdef void describe_bands(const Sky *sky, const Window *window, int n_modulated, float *out) noexcept nogil:
     """The spectrum of the modulated cells, relative to their brightness, photon noise taken off; their periods."""
     cdef:
-        int m = sky.m, c, k, n_fast = sky.n_frequencies - sky.first_fast + 1
-        const float *relative = sky.cells + 6 * m
-        const float *weight = sky.cells + 7 * m
-        const float *fast = sky.cells + 11 * m
-        const float *peak = sky.cells + 12 * m
-        const float *peak_k = sky.cells + 13 * m
-        float *power = sky.cells + 14 * m
+        int m = sky.m, n = sky.n_cells, c, i, k, n_fast = sky.n_frequencies - sky.first_fast + 1
+        const float *xr = sky.grid
+        const float *xi = xr + (sky.n_frequencies + 1) * n
+        const float *weights = xi + (sky.n_frequencies + 1) * n
+        float *power = <float *> weights + 3 * n
+        const float *relative = sky.cells + RELATIVE * m
+        const float *weight = sky.cells + WEIGHT * m
+        const float *fast = sky.cells + FAST * m
+        const float *peak = sky.cells + PEAK * m
+        const float *peak_k = sky.cells + PEAK_K * m
         double level, noise = 0, total = 0, x, flatness = 0, arithmetic = 0, log_k = 0, log_k2 = 0, prominence = 0
         double[4] bands
         double[MOST_SUMS] spectrum
     memset(bands, 0, 4 * sizeof(double))
-    for c in range(m):
-        if modulated[c] != 0:
-            level = 1 / relative[c] - sky.offset
-            noise += (weight[c] * window.ratio * window.ratio * (sky.gain * level + sky.read_variance) / sky.n_pixels
-                      * window.sum_w2)
+    for i in range(n_modulated):
+        c = sky.members[i]
+        level = 1 / relative[c] - sky.offset
+        noise += (weight[c] * window.ratio * window.ratio * (sky.gain * level + sky.read_variance) / sky.n_pixels
+                  * window.sum_w2)
     for k in range(1, sky.n_frequencies + 1):
-        pulsaurora_power(sky.xr + k * m, sky.xi + k * m, power, m)
-        x = pulsaurora_weighted_sum(power, weight, m) - noise
+        pulsaurora_power(xr + k * n, xi + k * n, power, n)
+        x = pulsaurora_weighted_sum(power, weights, n) - noise
         spectrum[k] = x if x > 0 else 0
         bands[sky.band_of[k]] += spectrum[k]
         total += spectrum[k]
@@ -65,27 +88,28 @@ cdef void describe_bands(const Sky *sky, const Window *window, const float *modu
             flatness += log(spectrum[k] + 1e-3 * total / n_fast)
             arithmetic += spectrum[k] + 1e-3 * total / n_fast
         out[FLATNESS] = exp(flatness / n_fast) / (arithmetic / n_fast)
-    for c in range(m):
-        if modulated[c] != 0:
-            x = log10(2 * sky.half_window_s / peak_k[c])
-            log_k += x
-            log_k2 += x * x
-            prominence += log10(peak[c] * n_fast / fast[c])
+    for i in range(n_modulated):
+        c = sky.members[i]
+        x = log10(2 * sky.half_window_s / peak_k[c])
+        log_k += x
+        log_k2 += x * x
+        prominence += log10(peak[c] * n_fast / fast[c])
     log_k /= n_modulated
     out[PERIOD] = 10 ** log_k
     out[PERIOD_SPREAD] = sqrt(max(log_k2 / n_modulated - log_k * log_k, 0.0))
     out[PERIOD_PROMINENCE] = prominence / n_modulated
 
 
-cdef void describe_coherence(const Sky *sky, const float *unit, const float *modulated, int n_modulated,
-                             float *out) noexcept nogil:
+cdef void describe_coherence(const Sky *sky, int n_modulated, float *out) noexcept nogil:
     """How cells vary with their neighbours: each cell's spectrum has unit power, so these are correlations."""
     cdef:
-        int m = sky.m, n_cols = sky.n_cols, c, k, side, n_pairs = 0, n_far = 0
+        int m = sky.n_cells, n_cols = sky.n_cols, c, k, side, n_pairs = 0, n_far = 0
         int[4] steps
         int[4] n_groups
-        float *sums = sky.cells + 14 * m   # of neighbours in the row: re, im; in the column: re, im
-        float *both = sky.cells + 18 * m   # four rows
+        const float *unit = sky.grid + (2 * (sky.n_frequencies + 1) + 1) * m
+        const float *modulated = unit + m
+        float *sums = <float *> unit + 3 * m  # of neighbours in the row: re, im; in the column: re, im
+        float *both = sums + 4 * m            # four rows
         int32_t *groups
         const float *xr
         const float *xi
@@ -106,8 +130,8 @@ cdef void describe_coherence(const Sky *sky, const float *unit, const float *mod
     memset(sums, 0, 4 * m * sizeof(float))
     memset(far, 0, 4 * sizeof(float))
     for k in range(sky.first_fast, sky.n_frequencies + 1):
-        xr = sky.xr + k * m
-        xi = sky.xi + k * m
+        xr = sky.grid + k * m
+        xi = xr + (sky.n_frequencies + 1) * m
         for side in range(4):
             if steps[side] >= m:
                 continue
@@ -137,21 +161,22 @@ cdef void describe_coherence(const Sky *sky, const float *unit, const float *mod
 
 
 cdef void describe_shape(const Sky *sky, const Window *window, const double[::1] times_s, const float[:, ::1] cells,
-                         const float *modulated, int n_modulated, float *out) noexcept nogil:
+                         int n_modulated, float *out) noexcept nogil:
     """Shape of the modulated cells' brightenings in time."""
     cdef:
-        int m = sky.m, c, n_groups
-        float *sums = sky.cells + 14 * m   # second to fourth powers, times above, crossings, the last sign
+        int m = sky.m, c, i, n_groups
+        float *sums = sky.cells + FREE * m   # second to fourth powers, times above, crossings, the last sign
         Py_ssize_t g, n = window.high - window.low
         double x, skewness = 0, kurtosis = 0, up = 0, crossings = 0
-    n_groups = pulsaurora_groups(modulated, sky.groups, m)
+    n_groups = pulsaurora_groups(sky.cells + MODULATED * m, sky.groups, m)
     memset(sums, 0, 6 * m * sizeof(float))
     for g in range(window.low, window.high):
-        pulsaurora_moments(&cells[g, 0], sky.cells, sky.cells + 4 * m, sky.cells + 5 * m,
+        pulsaurora_moments(&cells[g, 0], sky.cells, sky.cells + LINE * m, sky.cells + SLOPE * m,
                            <float>(times_s[g] - window.tau0), 0 if g == window.low else 1, sums + 5 * m, sums, sums + m,
                            sums + 2 * m, sums + 3 * m, sums + 4 * m, sky.groups, n_groups, m)
-    for c in range(m):
-        if modulated[c] != 0 and sums[c] > 0:
+    for i in range(n_modulated):
+        c = sky.members[i]
+        if sums[c] > 0:
             x = sums[c] / n
             skewness += sums[m + c] / n / (x * sqrt(x))
             kurtosis += sums[2 * m + c] / n / (x * x)

@@ -1,5 +1,5 @@
 /* The inner loops of _spectra.pyx: one pass over cells each, written so that compilers vectorise them.
- * All arrays have n floats unless told; cells outside the mask hold zeros. */
+ * All arrays have n floats unless told. */
 #ifndef PULSAURORA_SPECTRA_H
 #define PULSAURORA_SPECTRA_H
 
@@ -108,8 +108,8 @@ static PULSAURORA_WIDE void pulsaurora_row_sums(const float *restrict rows, int 
 }
 
 /* What is asked of each cell's power: its level at the window's middle, power of the fast periods over photon noise,
- * rms of fast and slow ones relative to the level. `place` says where the n cells lie. */
-static PULSAURORA_WIDE void pulsaurora_cell_power(const int32_t *restrict place, const float *restrict reference,
+ * rms of fast and slow ones relative to the level. */
+static PULSAURORA_WIDE void pulsaurora_cell_power(const float *restrict reference,
                                                   const float *restrict a, const float *restrict b, double tau,
                                                   const float *restrict fast, const float *restrict slow, int n_fast,
                                                   int n_slow, double pedestal, double ratio, double gain,
@@ -117,16 +117,15 @@ static PULSAURORA_WIDE void pulsaurora_cell_power(const int32_t *restrict place,
                                                   double offset, double *restrict levels, double *restrict excess,
                                                   double *restrict amplitude, double *restrict slow_amplitude, int n)
 {
-    for (int i = 0; i < n; i++) {
-        int32_t c = place[i];
+    for (int c = 0; c < n; c++) {
         double level = reference[c] + a[c] + b[c] * tau - pedestal;
         level = level < 0 ? 0 : level;
         double noise = ratio * ratio * (gain * level + read_variance) / n_pixels * sum_w2;
         double over = (fast[c] - n_fast * noise) * scale, slow_over = (slow[c] - n_slow * noise) * scale;
-        levels[i] = level;
-        excess[i] = fast[c] / (n_fast * noise);
-        amplitude[i] = sqrt(over > 0 ? over : 0) / (level + offset);
-        slow_amplitude[i] = sqrt(slow_over > 0 ? slow_over : 0) / (level + offset);
+        levels[c] = level;
+        excess[c] = fast[c] / (n_fast * noise);
+        amplitude[c] = sqrt(over > 0 ? over : 0) / (level + offset);
+        slow_amplitude[c] = sqrt(slow_over > 0 ? slow_over : 0) / (level + offset);
     }
 }
 

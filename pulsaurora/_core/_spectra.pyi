@@ -3,12 +3,13 @@ from numpy.typing import NDArray
 
 N_MODULATION: int
 
-def scratch_sizes(n_cells: int, n_frequencies: int) -> tuple[int, int]: ...
+def scratch_sizes(n_inside: int, n_cells: int, n_frequencies: int) -> tuple[int, int]: ...
 def fill_spectra(
     times_s: NDArray[np.float64],
     cells: NDArray[np.float32],
     structure: NDArray[np.float32],
-    mask: NDArray[np.uint8],
+    place: NDArray[np.int32],
+    is_low: NDArray[np.uint8],
     n_rows: int,
     n_cols: int,
     first: int,
@@ -25,7 +26,7 @@ def fill_spectra(
     amplitude_threshold: float,
     phases: NDArray[np.float64],
     scratch: NDArray[np.float32],
-    places: NDArray[np.int32],
+    lists: NDArray[np.int32],
     usable: NDArray[np.uint8],
     pulsating: NDArray[np.float32],
     out: NDArray[np.float32],

@@ -5,14 +5,18 @@ its centre, at their true times. For each cell a straight line is taken off, a H
 the spectrum read at multiples of 1 / (2 half_window_s). The sums behind it slide: a frame is added
 when it enters and taken away when it leaves, and every anchor_s seconds of absolute time they start
 afresh, so that rounding cannot grow and a night gives the same bits however it is cut at anchors.
-A time gap shows as fewer samples; there is no NaN. What needs modulated cells is left to _coherence. Oracle: tests/naive_sky.py::modulation_row.
+A time gap shows as fewer samples; there is no NaN. What needs modulated cells is left to _coherence.
+Oracle: tests/naive_sky.py::modulation_row.
 """
 
 from libc.math cimport sqrt, cos, sin, floor, fabsf, log10, M_PI
 from libc.stdint cimport uint8_t, int32_t
 from libc.string cimport memset, memcpy
 
-from pulsaurora._core._coherence cimport MOST_SUMS, Sky, Window, describe_bands, describe_coherence, describe_shape
+from pulsaurora._core._coherence cimport (
+    DEVIATIONS, FAST, FREE, LINE, MODULATED, MOST_SUMS, N_CELL_ARRAYS, PEAK, RELATIVE, SLOPE, SLOW, SUM_TY, UNIT, WEIGHT,
+    Sky, Window, describe_bands, describe_coherence, describe_shape, lay_out,
+)
 
 cdef extern from "_numeric.h" nogil:
     float pulsaurora_select(const float *values, int n, int k)
@@ -30,7 +34,7 @@ cdef extern from "_spectra.h" nogil:
                           const float *i2, float cp, float sp, const float *a, const float *b, const float *weights,
                           float k, float *xr, float *xi, float *band, float *peak, float *peak_k, int n)
     void pulsaurora_row_sums(const float *rows, int n_rows, int n, double *sums)
-    void pulsaurora_cell_power(const int32_t *place, const float *reference, const float *a, const float *b, double tau,
+    void pulsaurora_cell_power(const float *reference, const float *a, const float *b, double tau,
                                const float *fast, const float *slow, int n_fast, int n_slow, double pedestal,
                                double ratio, double gain, double read_variance, int n_pixels, double sum_w2,
                                double scale, double offset, double *levels, double *excess, double *amplitude,
@@ -46,59 +50,59 @@ cdef extern from "_modulation_columns.h" nogil:
 N_MODULATION = N_MODULATION_COLUMNS
 
 cdef enum:
-    N_CELL_ARRAYS = 22  # scratch arrays of one float a cell, beside the spectra
+    N_GRID_ARRAYS = 12  # scratch arrays of one float a cell of the grid, beside the spectra
     N_GROUP_ARRAYS = 4  # lists of groups of eight cells
 
 
-def scratch_sizes(int n_cells, int n_frequencies):
+def scratch_sizes(int n_inside, int n_cells, int n_frequencies):
     """Floats and 32-bit integers of scratch that fill_spectra needs."""
-    return n_cells * (2 * (n_frequencies + 2) + 2 * (n_frequencies + 1) + N_CELL_ARRAYS), (
-        n_cells + N_GROUP_ARRAYS * (n_cells // 8 + 1)
+    spectra = 2 * (n_frequencies + 1)
+    return (
+        n_inside * (2 * (n_frequencies + 2) + spectra + N_CELL_ARRAYS) + n_cells * (spectra + N_GRID_ARRAYS),
+        n_inside + N_GROUP_ARRAYS * (n_cells // 8 + 1),
     )
 
 
 def fill_spectra(const double[::1] times_s, const float[:, ::1] cells, const float[:, ::1] structure,
-                 const uint8_t[::1] mask, int n_rows, int n_cols, Py_ssize_t first, Py_ssize_t last,
+                 const int32_t[::1] place, const uint8_t[::1] is_low, int n_rows, int n_cols, Py_ssize_t first,
+                 Py_ssize_t last,
                  double half_window_s, double cadence_s, double anchor_s, const int32_t[::1] band_of,
                  double gain, double read_variance, int n_pixels, double offset, double snr_threshold,
-                 double amplitude_threshold, double[:, ::1] phases, float[::1] scratch, int32_t[::1] places,
+                 double amplitude_threshold, double[:, ::1] phases, float[::1] scratch, int32_t[::1] lists,
                  uint8_t[::1] usable, float[:, ::1] pulsating, float[:, ::1] out):
     """Fill the columns of spectra in one row for each of frames first .. last - 1.
 
-    times_s (n,) ascending seconds; cells (n, n_rows * n_cols) counts, zero outside the mask (mask: 1
-    inside, 2 inside and low in the sky, 0 outside, and 0 in at least the last three columns);
-    structure (n, >= 2): pedestal and noise ratio first; band_of (n_frequencies + 1,): the band of each multiple of
-    the lowest frequency, 0 slow to 3 fast (index 0 unused). phases (n, 2 * (n_frequencies + 2)), scratch and places
-    (scratch_sizes) are scratch. out is (last - first, N_MODULATION) float32, zeros; usable (last - first,) tells
+    times_s (n,) ascending seconds; cells (n, n_inside) counts; place and is_low (n_inside,): where these lie in a
+    grid of n_rows * n_cols, whose last three columns hold none, and whether low in the sky; structure (n, >= 2):
+    pedestal and noise ratio first; band_of (n_frequencies + 1,): the band of each multiple of the lowest frequency,
+    0 slow to 3 fast (index 0 unused). phases (n, 2 * (n_frequencies + 2)), scratch and lists (scratch_sizes) are
+    scratch. out is (last - first, N_MODULATION) float32, zeros; usable (last - first,) tells
     where a window has frames enough; pulsating (last - first, n_rows * n_cols) is 1 where a cell pulsates, else 0.
     """
     cdef:
         Py_ssize_t n = times_s.shape[0], f, g, new_low, new_high
         double anchor = -1, block, half = half_window_s + 0.5 * cadence_s
-        int c, k, n_sums = band_of.shape[0] + 1
+        int k, n_sums = band_of.shape[0] + 1
         Sky sky
         Window window
-    if n == 0 or n_rows * n_cols == 0 or last <= first:
+    if n == 0 or place.shape[0] == 0 or last <= first:
         return
     with nogil:
-        sky.n_rows, sky.n_cols, sky.m = n_rows, n_cols, n_rows * n_cols
+        sky.m, sky.n_cells, sky.n_cols = place.shape[0], n_rows * n_cols, n_cols
         sky.n_frequencies = sky.first_fast = n_sums - 2
         sky.first_fast += 1
         sky.half_window_s, sky.cadence_s = half_window_s, cadence_s
         sky.gain, sky.read_variance, sky.n_pixels, sky.offset = gain, read_variance, n_pixels, offset
         sky.snr_threshold, sky.amplitude_threshold = snr_threshold, amplitude_threshold
-        sky.mask, sky.band_of = &mask[0], &band_of[0]
-        sky.place, sky.groups = &places[0], &places[0] + sky.m
+        sky.place, sky.is_low, sky.band_of = &place[0], &is_low[0], &band_of[0]
+        sky.members, sky.groups = &lists[0], &lists[0] + sky.m
         sky.re = &scratch[0]
         sky.im = sky.re + n_sums * sky.m
         sky.xr = sky.im + n_sums * sky.m
         sky.xi = sky.xr + (n_sums - 1) * sky.m
         sky.cells = sky.xi + (n_sums - 1) * sky.m
-        sky.n_mask = 0
-        for c in range(sky.m):
-            if mask[c]:
-                sky.place[sky.n_mask] = c
-                sky.n_mask += 1
+        sky.grid = sky.cells + N_CELL_ARRAYS * sky.m
+        memset(sky.grid, 0, (2 * (n_sums - 1) + N_GRID_ARRAYS) * sky.n_cells * sizeof(float))
         for k in range(sky.n_frequencies, 0, -1):
             if band_of[k] > 0:
                 sky.first_fast = k
@@ -116,7 +120,7 @@ def fill_spectra(const double[::1] times_s, const float[:, ::1] cells, const flo
                 # Times count from here, so that phases stay small and round alike however long the night.
                 window.tau0 = times_s[f]
                 memset(sky.re, 0, 2 * n_sums * sky.m * sizeof(float))
-                memset(sky.cells + sky.m, 0, sky.m * sizeof(float))
+                memset(sky.cells + SUM_TY * sky.m, 0, sky.m * sizeof(float))
                 memcpy(sky.cells, &cells[f, 0], sky.m * sizeof(float))
                 window.low = window.high = new_low
             for g in range(window.high, new_high):
@@ -144,8 +148,8 @@ cdef void slide(const Sky *sky, Window *window, Py_ssize_t low, Py_ssize_t high,
     cdef:
         Py_ssize_t n_gone = low - window.low, n_all = n_gone + high - window.high, i, g
         int m = sky.m, k, waiting = 0
-        float *sum_ty = sky.cells + m
-        float *ys = sky.cells + 2 * m
+        float *sum_ty = sky.cells + SUM_TY * m
+        float *ys = sky.cells + DEVIATIONS * m
         const double *p
         const double *q = NULL
     for i in range(n_all):
@@ -171,19 +175,17 @@ cdef bint one_window(const Sky *sky, Window *window, Py_ssize_t f, const double[
                      const float[:, ::1] cells, const float[:, ::1] structure, const double[:, ::1] phases,
                      float *pulsating, float *out) noexcept nogil:
     """Fill the row of one window; tell whether it has frames enough."""
-    cdef:
-        int m = sky.m, n_modulated
-        float *unit = sky.cells + 8 * m
-        float *modulated = sky.cells + 9 * m
-    memset(pulsating, 0, m * sizeof(float))
+    cdef int n_modulated
+    memset(pulsating, 0, sky.n_cells * sizeof(float))
     if not sum_window(sky, window, f, times_s, structure, out):
         return False
     taper_window(sky, window, f, times_s, phases)
-    n_modulated = describe_cells(sky, window, modulated, pulsating, unit, out)
+    n_modulated = describe_cells(sky, window, pulsating, out)
     if n_modulated > 0:
-        describe_bands(sky, window, modulated, n_modulated, out)
-        describe_coherence(sky, unit, modulated, n_modulated, out)
-        describe_shape(sky, window, times_s, cells, modulated, n_modulated, out)
+        lay_out(sky, n_modulated)
+        describe_bands(sky, window, n_modulated, out)
+        describe_coherence(sky, n_modulated, out)
+        describe_shape(sky, window, times_s, cells, n_modulated, out)
     return True
 
 
@@ -214,7 +216,7 @@ cdef bint sum_window(const Sky *sky, Window *window, Py_ssize_t f, const double[
     window.determinant = n * sum_tt - window.sum_t * window.sum_t
     window.scale = 2 / (nominal * window.sum_w2)
     # Five samples are the least from which a line and anything beyond it can be told.
-    return n >= 5 and window.determinant > 0 and sky.n_mask > 0
+    return n >= 5 and window.determinant > 0
 
 
 cdef void taper_window(const Sky *sky, const Window *window, Py_ssize_t f, const double[::1] times_s,
@@ -222,16 +224,16 @@ cdef void taper_window(const Sky *sky, const Window *window, Py_ssize_t f, const
     """Fill spectra, and in scratch the line, slow power, fast power, its peak and where that is."""
     cdef:
         int m = sky.m, k, n = 2 * sky.n_frequencies
-        float *line = sky.cells + 4 * m
-        float *slow = sky.cells + 10 * m
-        float *fast = sky.cells + 11 * m
-        float *peak = sky.cells + 12 * m
+        float *line = sky.cells + LINE * m
+        float *slow = sky.cells + SLOW * m
+        float *fast = sky.cells + FAST * m
+        float *peak = sky.cells + PEAK * m
         double[2 * MOST_SUMS] sums
         double[2 * MOST_SUMS] tau_sums
         float[4] weights
         double cp = cos(M_PI * window.tau / sky.half_window_s), sp = sin(M_PI * window.tau / sky.half_window_s), w
         Py_ssize_t g
-    pulsaurora_fit_line(sky.re, sky.cells + m, <float>(window.high - window.low), <float>window.sum_t,
+    pulsaurora_fit_line(sky.re, sky.cells + SUM_TY * m, <float>(window.high - window.low), <float>window.sum_t,
                         <float>(1 / window.determinant), line, line + m, m)
     memset(sums, 0, 2 * MOST_SUMS * sizeof(double))
     memset(tau_sums, 0, 2 * MOST_SUMS * sizeof(double))
@@ -250,20 +252,21 @@ cdef void taper_window(const Sky *sky, const Window *window, Py_ssize_t f, const
                          sky.xr + k * m, sky.xi + k * m, slow if k < sky.first_fast else fast, peak, peak + m, m)
 
 
-cdef int describe_cells(const Sky *sky, const Window *window, float *modulated, float *pulsating, float *unit,
-                        float *out) noexcept nogil:
+cdef int describe_cells(const Sky *sky, const Window *window, float *pulsating, float *out) noexcept nogil:
     """Power against photon noise, rms relative to brightness, and who counts as modulated: how many do."""
     cdef:
-        int m = sky.m, n = sky.n_mask, c, i, q, start, n_modulated = 0, n_pulsating = 0, n_strong = 0, n_low = 0
+        int m = sky.m, n = sky.m, c, i, start, n_modulated = 0, n_pulsating = 0, n_strong = 0, n_low = 0
         int n_fast = sky.n_frequencies - sky.first_fast + 1
-        float *b = sky.cells + 5 * m
-        float *relative = sky.cells + 6 * m
-        float *weight = sky.cells + 7 * m
-        float *fast = sky.cells + 11 * m
-        float *excesses = sky.cells + 14 * m
-        float *amplitudes = sky.cells + 15 * m
-        float *slow_amplitudes = sky.cells + 16 * m
-        float *trends = sky.cells + 17 * m
+        float *b = sky.cells + SLOPE * m
+        float *relative = sky.cells + RELATIVE * m
+        float *weight = sky.cells + WEIGHT * m
+        float *unit = sky.cells + UNIT * m
+        float *modulated = sky.cells + MODULATED * m
+        float *fast = sky.cells + FAST * m
+        float *excesses = sky.cells + FREE * m
+        float *amplitudes = sky.cells + (FREE + 1) * m
+        float *slow_amplitudes = sky.cells + (FREE + 2) * m
+        float *trends = sky.cells + (FREE + 3) * m
         double total = 0, first = 0, second = 0, third = 0, mean_level = 0, trend = 0, x, level, amplitude
         double[64] levels
         double[64] excess
@@ -274,20 +277,19 @@ cdef int describe_cells(const Sky *sky, const Window *window, float *modulated, 
     for c in range(m):
         modulated[c] = weight[c] = unit[c] = relative[c] = 0
     for start in range(0, n, 64):
-        pulsaurora_cell_power(sky.place + start, sky.cells, sky.cells + 4 * m, b, window.tau, fast, fast - m, n_fast,
-                              sky.first_fast - 1, window.pedestal, window.ratio, sky.gain, sky.read_variance,
-                              sky.n_pixels, window.sum_w2, window.scale, sky.offset, levels, excess, rms, slow_rms,
-                              min(n - start, 64))
+        pulsaurora_cell_power(sky.cells + start, b - m + start, b + start, window.tau, fast + start,
+                              fast - m + start, n_fast, sky.first_fast - 1, window.pedestal, window.ratio, sky.gain,
+                              sky.read_variance, sky.n_pixels, window.sum_w2, window.scale, sky.offset, levels, excess,
+                              rms, slow_rms, min(n - start, 64))
         for i in range(min(n - start, 64)):
-            q = start + i
-            c = sky.place[q]
+            c = start + i
             level, amplitude = levels[i], rms[i]
             mean_level += level
             trend += b[c]
-            excesses[q] = <float>excess[i]
-            amplitudes[q] = <float>amplitude
-            slow_amplitudes[q] = <float>slow_rms[i]
-            trends[q] = <float>(fabsf(b[c]) * 60 / (level + sky.offset))
+            excesses[c] = <float>excess[i]
+            amplitudes[c] = <float>amplitude
+            slow_amplitudes[c] = <float>slow_rms[i]
+            trends[c] = <float>(fabsf(b[c]) * 60 / (level + sky.offset))
             x = amplitude * amplitude
             total += x
             if x > first:
@@ -299,12 +301,13 @@ cdef int describe_cells(const Sky *sky, const Window *window, float *modulated, 
             relative[c] = <float>(1 / (level + sky.offset))
             if excess[i] > sky.snr_threshold and amplitude > sky.amplitude_threshold:
                 modulated[c] = 1
+                sky.members[n_modulated] = c
                 n_modulated += 1
-                n_low += sky.mask[c] == 2
+                n_low += sky.is_low[c]
                 weight[c] = relative[c] * relative[c]
                 unit[c] = <float>(1 / sqrt(fast[c]))
                 if amplitude > slow_rms[i]:
-                    pulsating[c] = 1
+                    pulsating[sky.place[c]] = 1
                     n_pulsating += 1
                     n_strong += amplitude > 5 * sky.amplitude_threshold and excess[i] > 2 * sky.snr_threshold
     mean_level /= n

@@ -96,7 +96,9 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
     """
     minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
     grid = SkyGrid(elevation)
-    visible = elevation_mask(optics_elevation() if elevation is None else elevation)
+    visible = None
+    if model.kind == "image":
+        visible = elevation_mask(optics_elevation() if elevation is None else elevation)
     position = SitePosition(night.site)
 
     def read(minute):

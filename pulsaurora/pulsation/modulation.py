@@ -45,15 +45,14 @@ def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
     out = np.zeros((last - first, _spectra.N_MODULATION), np.float32)
 
     n_frequencies = int(round(window_s / SHORTEST_PERIOD_S))
-    scratch, places = _spectra.scratch_sizes(n_cells, n_frequencies)
+    scratch, lists = _spectra.scratch_sizes(len(grid.place), n_cells, n_frequencies)
     usable = np.empty(len(out), np.uint8)
     pulsating = np.empty((len(out), n_cells), np.float32)
     _spectra.fill_spectra(
-        times_s, cells, structure, grid.cell_mask.ravel(), n_rows, n_cols, first, last, half_s, cadence_s,
-        ANCHOR_S, bands_of(window_s, n_frequencies), GAIN, READ_VARIANCE, grid.n_pixels, OFFSET,
-        SNR_THRESHOLD,
-        AMPLITUDE_THRESHOLD, np.empty((n, 2 * (n_frequencies + 2))), np.empty(scratch, np.float32),
-        np.empty(places, np.int32), usable, pulsating, out,
+        times_s, cells.take(grid.place, axis=1), structure, grid.place, grid.is_low, n_rows, n_cols,
+        first, last, half_s, cadence_s, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN, READ_VARIANCE,
+        grid.n_pixels, OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD, np.empty((n, 2 * (n_frequencies + 2))),
+        np.empty(scratch, np.float32), np.empty(lists, np.int32), usable, pulsating, out,
     )  # fmt: skip
     stack, seen = np.empty(n_cells, np.int32), np.empty(n_cells, np.uint8)
     _patches.fill_patches(pulsating, n_rows, n_cols, len(grid.place), stack, seen, out)

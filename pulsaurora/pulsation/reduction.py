@@ -7,7 +7,7 @@ little memory and hours can be worked on apart.
 
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -83,7 +83,7 @@ class SkyGrid:
         self.cols = slice(cols_in[0], cols_in[-1] + 1)
         mask = (coarse * (1 + low))[self.rows, self.cols].astype(np.uint8)
         self.cell_mask = np.pad(mask, ((0, 0), (0, PADDING)))
-        self.background = _background(coarse)
+        self.background = _background(coarse.tobytes())
         # 1 where gradients can be told: the cell's four neighbours are inside too.
         inside = self.cell_mask > 0
         edge = np.zeros(inside.shape, dtype=np.float32)
@@ -92,6 +92,7 @@ class SkyGrid:
         self.edge = edge.ravel()
         # Where the cells inside lie in a row of cells, and in the whole grid of 32 x 32.
         self.place = np.flatnonzero(self.cell_mask).astype(np.int32)
+        self.is_low = (self.cell_mask.ravel()[self.place] == 2).astype(np.uint8)
         self.coarse_place = np.flatnonzero(coarse).astype(np.int32)
         # Expected peak over the other pixels' mean, for a block of Gaussian pixels: E[max] N / (N - 1).
         n_pixels = self.block**2
@@ -100,8 +101,11 @@ class SkyGrid:
         self.peak_scale = _expected_maximum(n_pixels) * n_pixels / (n_pixels - 1)
 
 
+@lru_cache(maxsize=64)
 def _background(mask):
     """Orthonormal functions of position over the cells inside, in float32: the smooth part of a sky.
+
+    `mask` is the bytes of a 32 x 32 array of them: the nights of a site have it in common.
 
     They span 1, x, y, x^2, xy, y^2 and (x^2 + y^2)^2, which follows the brightening towards the horizon
     and light pollution or twilight on one side. By Gram and Schmidt's method with exact sums, twice over,
@@ -109,7 +113,7 @@ def _background(mask):
     """
     from math import fsum, sqrt
 
-    rows, cols = np.nonzero(mask)
+    rows, cols = np.nonzero(np.frombuffer(mask, np.uint8).reshape(COARSE, COARSE))
     y, x = (rows - rows.mean()) / 12, (cols - cols.mean()) / 12
     basis = []
     for function in (np.ones_like(x), x, y, x * x, x * y, y * y, (x * x + y * y) * (x * x + y * y)):
@@ -121,7 +125,9 @@ def _background(mask):
         # A sky of a few cells cannot tell all of them apart.
         independent = length > 1e-6 * sqrt(fsum(function * function))
         basis.append(left / length if independent else np.zeros_like(left))
-    return np.ascontiguousarray(basis, dtype=np.float32)
+    basis = np.ascontiguousarray(basis, dtype=np.float32)
+    basis.flags.writeable = False
+    return basis
 
 
 @cache
@@ -215,11 +221,11 @@ def reduce_frames(images, times, grid):
     cells = np.zeros((n, n_rows, n_cols), dtype=np.float32)
     structure = np.empty((n, len(STRUCTURE)), dtype=np.float32)
     sparks = np.empty((n, FINE * FINE), dtype=np.int8)
-    # A few frames at a time, so that blocks stay in cache between the two kernels.
+    # A few frames at a time, so that blocks stay in cache between the kernels.
     step = 4
     means = np.empty((step, FINE, FINE), dtype=np.float32)
     peaks = np.empty_like(means)
-    coarse = np.empty((step, COARSE, COARSE), dtype=np.float32)
+    coarse = np.empty((n, COARSE, COARSE), dtype=np.float32)
     sums, tops = np.empty(grid.shape[1], dtype=np.uint32), np.empty(grid.shape[1], dtype=np.uint16)
     scratch, mask_scratch, stack = (
         np.empty(size, dtype=dtype)
@@ -247,14 +253,14 @@ def reduce_frames(images, times, grid):
             _structure.fill_structure(
                 means[some], peaks[some], grid.fine_mask, grid.fine_elevation, grid.peak_scale, grid.block**2,
                 GAIN, READ_VARIANCE, OFFSET, SATURATION, grid.background, scratch, mask_scratch, stack,
-                coarse[some], structure[start:stop],
+                coarse[start:stop], structure[start:stop],
             )  # fmt: skip
             _stars.fill_sparks(
                 means[some], peaks[some], structure[start:stop], grid.peak_scale, GAIN, READ_VARIANCE,
                 sparks[start:stop],
             )  # fmt: skip
-            cells[start:stop, :, :-PADDING] = coarse[some, grid.rows, grid.cols] * inside
         warm.ravel()[places[:n_warm]] = 0
+    cells[:, :, :-PADDING] = coarse[:, grid.rows, grid.cols] * inside
     return Reduced(times, cells.reshape(n, n_rows * n_cols), structure, grid, sparks)
 
 

@@ -276,7 +276,7 @@ def _lit_for(rng, needs, real):
     if needs == "twilight":
         sun = rng.uniform(-11.0, -6)
     elif needs == "dusk":
-        sun = rng.uniform(-16, -12.5)
+        sun = rng.uniform(-16, -10.5)
     elif sun > DARK_SUN:
         sun = rng.uniform(-40, -16)
     if needs == "moon":

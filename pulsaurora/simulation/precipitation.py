@@ -40,6 +40,7 @@ class Flakes:
         self.lit = lit_from_one_side(rng)
         # Of those too small or too far to be seen singly, over the sky's mean.
         self.haze = 0.0 if few else log_uniform(rng, 0.02, 3)
+        self.unsteady = log_uniform(rng, 0.003, 0.5)
 
     def add(self, view, mean, t, rng, image):
         """Add the flakes of scene time t (s) to an image whose sky's mean light is `mean` (counts)."""
@@ -61,7 +62,8 @@ class Flakes:
                 np.tile(light, n_points).astype(np.float32),
                 blur,
             )
-        flakes += np.float32(self.haze * mean * gust) * self.lit
+        # Haze is of flakes without number: gusts show less in it.
+        flakes += np.float32(self.haze * mean * (1 + self.unsteady * (gust - 1))) * self.lit
         image.ravel()[view.index] += flakes.ravel()[view.index] * view.through
 
 

@@ -26,7 +26,7 @@ def clear_moon(scene, rng, duration, background):
     """A moonlit sky with stars."""
 
 
-@_scene(NO_AURORA, 0.7, "dusk")
+@_scene(NO_AURORA, 1.3, "dusk")
 def clear_dusk(scene, rng, duration, background):
     """The last of twilight, or its first."""
 
@@ -50,7 +50,7 @@ def clear_floodlit(scene, rng, duration, background):
     scene.lights.append(FloodLight(rng))
 
 
-@_scene(NO_AURORA, 1.3)
+@_scene(NO_AURORA, 1.6)
 def clear_few_clouds(scene, rng, duration, background):
     """A clear sky with some cloud in it, or a bank of it over the horizon."""
     if chance(rng, 0.5):
