@@ -12,11 +12,13 @@
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) \
     && !defined(__SANITIZE_ADDRESS__)
 #define PULSAURORA_WIDE __attribute__((unused, target_clones("avx2", "default")))
+#elif defined(__GNUC__)
+#define PULSAURORA_WIDE __attribute__((unused))
 #else
 #define PULSAURORA_WIDE
 #endif
 
-/* Inner loops that several such functions share: left out of line they would be compiled for every processor only. */
+/* Inner loops that such functions share: left out of line, they would be compiled for every processor alone. */
 #if defined(__GNUC__)
 #define PULSAURORA_INLINE static inline __attribute__((always_inline, unused))
 #else
