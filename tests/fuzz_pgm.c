@@ -48,7 +48,8 @@ static PyObject *view(void *data, Py_ssize_t n_bytes, const char *shape, Py_ssiz
     PyObject *plain = PyMemoryView_FromMemory(data, n_bytes, PyBUF_WRITE);
     PyObject *cast;
     if (!strcmp(shape, "B")) return plain;
-    if (!strcmp(shape, "q")) cast = PyObject_CallMethod(plain, "cast", "s(nn)", "q", n, m);
+    if (!strcmp(shape, "q") && m == 0) cast = PyObject_CallMethod(plain, "cast", "s", "q");
+    else if (!strcmp(shape, "q")) cast = PyObject_CallMethod(plain, "cast", "s(nn)", "q", n, m);
     else cast = PyObject_CallMethod(plain, "cast", "s(nnn)", "H", n, m, m);
     Py_DECREF(plain);
     require(cast != NULL, "views can be made");
@@ -96,7 +97,9 @@ static void scan(unsigned char *data, Py_ssize_t size, Py_ssize_t fewer_rows, Py
         if (n > 0) {
             uint16_t *pixels = block(n * FRAME_BYTES);
             PyObject *images = view(pixels, n * FRAME_BYTES, "H", n, FRAME_SIDE);
-            PyObject *kept = view(table, n * N_COLUMNS * 8, "q", n, N_COLUMNS);
+            int64_t *starts = block(n * 8);
+            for (Py_ssize_t i = 0; i < n; i++) starts[i] = table[i * N_COLUMNS + PIXELS_START];
+            PyObject *kept = view(starts, n * 8, "q", n, 0);
             PyObject *none = PyObject_CallFunctionObjArgs(fill_pixels, bytes, kept, images, NULL);
             require(none != NULL, "pixels of frames that were found are copied");
             for (Py_ssize_t i = 0; i < n; i++)
@@ -105,7 +108,7 @@ static void scan(unsigned char *data, Py_ssize_t size, Py_ssize_t fewer_rows, Py
                     require(pixels[i * FRAME_SIDE * FRAME_SIDE + k] == (pair[0] << 8 | pair[1]), "pixels are the file's");
                 }
             Py_XDECREF(none), Py_XDECREF(kept), Py_XDECREF(images);
-            free(pixels);
+            free(pixels), free(starts);
         }
     }
     Py_XDECREF(found), Py_XDECREF(noted), Py_XDECREF(frames), Py_XDECREF(bytes);
@@ -115,12 +118,12 @@ static void scan(unsigned char *data, Py_ssize_t size, Py_ssize_t fewer_rows, Py
 /* Frames wherever the first eight bytes say: refused, or within the file. */
 static void fill(unsigned char *data, Py_ssize_t size)
 {
-    int64_t row[N_COLUMNS] = {0};
+    int64_t start = 0;
     uint16_t *pixels = block(FRAME_BYTES);
-    if (size >= 8) memcpy(&row[PIXELS_START], data, 8);
-    if (size >= 9 && data[8] < 32) row[PIXELS_START] = size - data[8]; /* near the end */
-    int within = row[PIXELS_START] >= 0 && row[PIXELS_START] <= size - FRAME_BYTES;
-    PyObject *bytes = view(data, size, "B", 0, 0), *frames = view(row, sizeof row, "q", 1, N_COLUMNS);
+    if (size >= 8) memcpy(&start, data, 8);
+    if (size >= 9 && data[8] < 32) start = size - data[8]; /* near the end */
+    int within = start >= 0 && start <= size - FRAME_BYTES;
+    PyObject *bytes = view(data, size, "B", 0, 0), *frames = view(&start, sizeof start, "q", 1, 0);
     PyObject *images = view(pixels, FRAME_BYTES, "H", 1, FRAME_SIDE);
     PyObject *none = PyObject_CallFunctionObjArgs(fill_pixels, bytes, frames, images, NULL);
     require((none != NULL) == within, "frames beyond the file are refused, others are not");

@@ -36,7 +36,7 @@ PLANTED = {
         "for k in range(FRAME_SIDE * FRAME_SIDE + 1)",
     ),
     "pixels beyond the file": ("> size - FRAME_BYTES:", "> size:"),
-    "gzip member, three bytes on": ("stop = min(at + 4096, size - 3)", "stop = min(at + 4096, size)"),
+    "gzip member, three bytes on": ("stop = min(at + 512, size - 3)", "stop = min(at + 512, size)"),
 }
 
 

@@ -13,7 +13,7 @@ from pulsaurora.views.recovery import draw_recovery, write_figure
 
 @pytest.fixture(scope="module")
 def sky():
-    parts = list(simulate_minutes([0, 8], "2014-03-10T06:00", 3, script=[("overcast_moon", 3)]))
+    parts = list(simulate_minutes([0, 9], "2014-03-10T06:00", 3, script=[("overcast_moon", 3)]))
     return Sky(np.concatenate([m.images for m in parts]), np.concatenate([m.times for m in parts]))
 
 
