@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import judge_second_sky
+import judge_sky
 import numpy as np
 import pytest
 import second_sky
@@ -171,13 +172,14 @@ def test_the_judge_counts():
     """Worked by hand: three scenes of four frames, one confuser frame in four called pulsating."""
     sure = np.array([0.0, 0.1, 0.2, 0.7])
     frames = np.stack([np.roll(sure, label + 1) for label in range(4)])  # row k says class k
+    sure_of_all = np.ones(4, bool)
     results = [
-        ("ellipse_patches", np.full(4, 3, np.int8), frames[[3, 3, 3, 2]]),
-        ("fast_arcs", np.full(4, 2, np.int8), frames[[2, 2, 2, 3]]),
-        ("clear_dark", np.full(4, 1, np.int8), frames[[1, 1, 1, 1]]),
-        ("fireworks", np.full(4, -1, np.int8), np.full((4, 4), 0.25)),
+        ("ellipse_patches", np.full(4, 3, np.int8), frames[[3, 3, 3, 2]], sure_of_all),
+        ("fast_arcs", np.full(4, 2, np.int8), frames[[2, 2, 2, 3]], sure_of_all),
+        ("clear_dark", np.full(4, 1, np.int8), frames[[1, 1, 1, 1]], sure_of_all),
+        ("fireworks", np.full(4, -1, np.int8), np.full((4, 4), 0.25), sure_of_all),
     ]
-    summary = judge_second_sky.summarise(results)
+    summary = judge_sky.summarise(judge_second_sky.SKY, results)
     assert summary["n_frames"] == 12
     assert summary["pulsating_precision"] == pytest.approx(0.75)
     assert summary["pulsating_recall"] == pytest.approx(0.75)
@@ -186,4 +188,4 @@ def test_the_judge_counts():
     assert summary["recall"] == {"ellipse_patches": 0.75, "fast_arcs": 0.75, "clear_dark": 1.0}
     assert summary["calibration_error"] == pytest.approx(10 / 12 - 0.7)
     assert summary["unsure"] == {"fireworks": 0.25}
-    assert "clear_dark" in judge_second_sky.describe(summary)
+    assert "clear_dark" in judge_sky.describe(judge_second_sky.SKY, summary)
