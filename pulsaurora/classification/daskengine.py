@@ -21,6 +21,13 @@ from pulsaurora.problems import ContractError, PulsauroraError, UsageError
 from pulsaurora.workers import n_cores
 
 ANSWER_S = 15.0  # for the scheduler to answer
+# For workers that are started here. dask has glibc give back memory at once, and looks 100 times a second at
+# what a worker does: 43 s of processor time for four nights in place of 29.
+WORKERS = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 64 * 2**20,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 32 * 2**20,
+    "distributed.worker.profile.enabled": False,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +57,7 @@ class DaskEngine:
             raise UsageError(
                 f"--engine dask needs {error.name}, which is not installed: pip install 'pulsaurora[dask]'"
             ) from None
-        self._distributed = distributed
+        self._dask, self._distributed = dask, distributed
         self.scheduler = scheduler or dask.config.get("scheduler-address", None)
         self.workers = workers or n_cores()
         self.run_id = secrets.token_hex(4)
@@ -69,11 +76,11 @@ class DaskEngine:
         with self._stack:
             address = self.scheduler
             if address is None:
-                address = self._stack.enter_context(
-                    self._distributed.LocalCluster(
+                with self._dask.config.set(WORKERS):
+                    cluster = self._distributed.LocalCluster(
                         n_workers=self.workers, threads_per_worker=1, dashboard_address=None
                     )
-                )
+                address = self._stack.enter_context(cluster)
             self._client = self._stack.enter_context(self._connect(address))
             self._stack = self._stack.pop_all()
         return self

@@ -14,7 +14,7 @@ from pulsaurora import __version__
 from pulsaurora.archive.daynights import find_pfrr_dayfile_nights
 from pulsaurora.archive.layout import fingerprint_files
 from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, WAVELENGTHS, PfrrNight, find_pfrr_nights
-from pulsaurora.archive.tables import classification_path, parquet_path
+from pulsaurora.archive.tables import classification_path, parquet_path, read_about
 from pulsaurora.classification.batch import classified_already, keep_labels, run_batch
 from pulsaurora.classification.engines import ThreadEngine
 from pulsaurora.classification.model import load_model
@@ -227,18 +227,33 @@ def classify_pfrr_task(task, model, pool, count, stop):
         "trained on": model.learned_from,
         "inputs": fingerprint_files([*night.files, *used]),
     }
-    if not task.overwrite:
-        already = (classified_already(*task.named(imager), about) for imager in task.imagers)
-        if already := [result for result in already if result is not None]:
-            return already
+    if not task.overwrite and (already := _done_already(task, about)):
+        return already
     groups, unread = _read(night, calibration.get("elevation"), pool, stop)
     results = []
+    if len(task.imagers) > 1:
+        about["imagers"] = " ".join(sorted(groups))
     for imager, rows in sorted(groups.items()) or [(task.imagers[0], [])]:
         labelled = _label(rows, model)
         told = [*problems, *unread, *labelled.problems]
         results.append(keep_labels(*task.named(imager), labelled, about, model, told))
         problems, unread = [], []
     return results
+
+
+def _done_already(task, about):
+    """Return the results of a night of which all files are there, else an empty list.
+
+    Of a night whose names tell no filter, each file tells which others there are: whoever was killed between
+    one and the next has left some of them.
+    """
+    found = {imager: classified_already(*task.named(imager), about) for imager in task.imagers}
+    found = {imager: result for imager, result in found.items() if result is not None}
+    if len(task.imagers) > 1:
+        told = [read_about(result.path).get("imagers") for result in found.values()]
+        if any(imagers is None or not {*imagers.split()} <= {*found} for imagers in told):
+            return []
+    return list(found.values())
 
 
 def _read(night, elevation, pool, stop):

@@ -208,6 +208,23 @@ def test_a_cluster_of_this_machine_is_started_where_no_scheduler_is_named(batch,
     assert killed.tree(out) == expected
 
 
+def allocator_of_worker():
+    import dask
+
+    names = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+    return [os.environ.get(name) for name in names], dask.config.get("distributed.worker.profile.enabled")
+
+
+def test_workers_that_are_started_here_keep_memory_and_are_not_watched(tmp_path):
+    import dask
+
+    before = dask.config.get("distributed.nanny.pre-spawn-environ")
+    with choose_engine("dask", None, 1) as engine:
+        ((thresholds, is_watched),) = engine._client.run(allocator_of_worker).values()
+    assert thresholds == [str(64 * 2**20), str(32 * 2**20)] and not is_watched
+    assert dask.config.get("distributed.nanny.pre-spawn-environ") == before
+
+
 def test_what_cannot_be_is_said_in_a_line(monkeypatch, tmp_path, capsys, batch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(daskengine, "ANSWER_S", 0.5)

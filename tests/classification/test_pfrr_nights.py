@@ -12,6 +12,7 @@ import tinymodel
 
 from pulsaurora.archive.tables import read_classifications
 from pulsaurora.classification import model as model_module
+from pulsaurora.classification import pfrr
 from pulsaurora.classification.pfrr import as_themis, cadence_of, classify_pfrr
 from pulsaurora.cli import log, main
 from pulsaurora.imaging.pfrrpack import pack_pfrr
@@ -99,6 +100,30 @@ def test_early_files_are_told_apart_by_their_headers(tmp_path, model):
         result = classify_pfrr(tmp_path, tmp_path / "o", date, date, model=model)
         assert [one.name[9:] for one in result.nights] == ["pkr_dasc", "pkr_dasc630"]
         assert [one.status for one in result.nights] == [status, status]
+
+
+def test_early_files_of_a_run_that_was_killed_between_two_filters_are_all_made(tmp_path, model, monkeypatch):
+    """What it had written was taken for the whole night."""
+    raw, date = tmp_path / "raw", dt.date(2009, 1, 15)
+    fitswriter.write(raw / "2009/20090115", "082351.743", "", day="20090115")
+    fitswriter.write(raw / "2009/20090115", "082404.243", "", day="20090115", changed={"FILTWAV": "'0630'"})
+    keep = pfrr.keep_labels
+
+    def statuses(out):
+        return [(one.name, one.status) for one in classify_pfrr(raw, out, date, date, model=model).nights]
+
+    def stopped(name, *more):
+        if name.endswith("dasc630"):
+            raise OSError("No space left on device")
+        return keep(name, *more)
+
+    names = ["20090115_pkr_dasc", "20090115_pkr_dasc630"]
+    with monkeypatch.context() as patched:
+        patched.setattr(pfrr, "keep_labels", stopped)
+        assert statuses(tmp_path / "o") == [(names[0], "failed")]
+    assert [path.name[:17] for path in (tmp_path / "o").rglob("*.txt")] == [names[0]]
+    assert statuses(tmp_path / "o") == [(name, "done") for name in names]
+    assert statuses(tmp_path / "o") == [(name, "skipped") for name in names]
 
 
 def test_labels_from_a_day_file_are_those_from_the_images(tmp_path, model):
