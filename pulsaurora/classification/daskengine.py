@@ -77,8 +77,9 @@ class DaskEngine:
             address = self.scheduler
             if address is None:
                 with self._dask.config.set(WORKERS):
+                    # A free port of this machine alone: None takes port 8787, and warns where that is taken.
                     cluster = self._distributed.LocalCluster(
-                        n_workers=self.workers, threads_per_worker=1, dashboard_address=None
+                        n_workers=self.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
                     )
                 address = self._stack.enter_context(cluster)
             self._client = self._stack.enter_context(self._connect(address))

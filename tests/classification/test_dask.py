@@ -225,6 +225,18 @@ def test_workers_that_are_started_here_keep_memory_and_are_not_watched(tmp_path)
     assert dask.config.get("distributed.nanny.pre-spawn-environ") == before
 
 
+def test_a_port_that_is_taken_disturbs_nothing(recwarn):
+    with socket.socket() as other:
+        try:
+            other.bind(("", 8787))  # where dask would serve its pages
+            other.listen()
+        except OSError:
+            pass  # somebody else has it: all the better
+        with choose_engine("dask", None, 1) as engine:
+            served = engine._client.scheduler_info()["services"]["dashboard"]
+    assert served != 8787 and not [w for w in recwarn if "8787" in str(w.message)]
+
+
 def test_what_cannot_be_is_said_in_a_line(monkeypatch, tmp_path, capsys, batch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(daskengine, "ANSWER_S", 0.5)
