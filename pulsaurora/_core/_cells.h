@@ -71,21 +71,17 @@ PULSAURORA_INLINE void pulsaurora_blocks_of_4_of(const unsigned char *restrict r
     }
 }
 
-/* The same of pixels in this machine's order of bytes. */
+/* The same of pixels in this machine's order of bytes, and of those in the other order. */
 static PULSAURORA_WIDE void pulsaurora_blocks_of_4(const unsigned char *restrict rows, float *restrict means,
                                                    float *restrict peaks, int n)
 {
     pulsaurora_blocks_of_4_of(rows, 0, means, peaks, n);
 }
 
-/* The same of big-endian pixels, as files have them. */
-static PULSAURORA_WIDE void pulsaurora_packed_blocks_of_4(const unsigned char *restrict rows, float *restrict means,
-                                                          float *restrict peaks, int n)
+static PULSAURORA_WIDE void pulsaurora_swapped_blocks_of_4(const unsigned char *restrict rows, float *restrict means,
+                                                           float *restrict peaks, int n)
 {
-    const uint16_t one = 1;
-    unsigned char low;
-    memcpy(&low, &one, 1);
-    pulsaurora_blocks_of_4_of(rows, low, means, peaks, n);
+    pulsaurora_blocks_of_4_of(rows, 1, means, peaks, n);
 }
 
 #endif

@@ -13,6 +13,7 @@ def fill_cells(
 def fill_packed_cells(
     buffer: Buffer,
     starts: NDArray[np.int64],
+    swap: bool,
     means: NDArray[np.float32],
     peaks: NDArray[np.float32],
 ) -> None: ...

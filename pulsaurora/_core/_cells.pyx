@@ -11,7 +11,7 @@ cdef extern from "_cells.h" nogil:
     void pulsaurora_add_row(const uint16_t *row, uint32_t *sums, uint16_t *tops, int n)
     int PULSAURORA_MOST_BLOCKS
     void pulsaurora_blocks_of_4(const unsigned char *rows, float *means, float *peaks, int n)
-    void pulsaurora_packed_blocks_of_4(const unsigned char *rows, float *means, float *peaks, int n)
+    void pulsaurora_swapped_blocks_of_4(const unsigned char *rows, float *means, float *peaks, int n)
     void pulsaurora_close_up(const uint32_t *sums, const uint16_t *tops, int block, float *means, float *peaks, int n)
 
 
@@ -44,11 +44,21 @@ def fill_cells(const uint16_t[:, :, ::1] frames, int block,
                 pulsaurora_close_up(&column_sums[0], &column_tops[0], block, &means[f, i, 0], &peaks[f, i, 0], n_cols)
 
 
-def fill_packed_cells(const unsigned char[::1] buffer, const long long[:] starts, float[:, :, ::1] means,
-                      float[:, :, ::1] peaks):
-    """Fill the same from frames as a file holds them: 256 x 256 big-endian pixels from each of starts on.
+cdef int check_starts(const unsigned char[::1] buffer, const long long[:] starts, Py_ssize_t frame_bytes) except -1:
+    """Refuse frames that do not lie in the buffer."""
+    cdef Py_ssize_t f
+    for f in range(starts.shape[0]):
+        if starts[f] < 0 or starts[f] > buffer.shape[0] - frame_bytes:
+            raise ValueError(f"frame {f} starts at byte {starts[f]} of {buffer.shape[0]}")
+    return 0
 
-    means and peaks are (n, 64, 64), for blocks of 4 x 4. No pixel is written anywhere: they are read once,
+
+def fill_packed_cells(const unsigned char[::1] buffer, const long long[:] starts, bint swap, float[:, :, ::1] means,
+                      float[:, :, ::1] peaks):
+    """Fill the same from frames as a file holds them: 256 x 256 pixels of 16 bits from each of starts on.
+
+    swap tells that the bytes of a pixel are in the other order than this machine's. means and peaks are
+    (n, 64, 64), for blocks of 4 x 4. No pixel is written anywhere: they are read once,
     while the file is still in cache, which takes a fifth of the time of bringing them into order first.
     """
     cdef:
@@ -58,10 +68,11 @@ def fill_packed_cells(const unsigned char[::1] buffer, const long long[:] starts
         raise ValueError(f"means are {means.shape[0]} x {means.shape[1]} x {means.shape[2]}, expected {n} x 64 x 64")
     if peaks.shape[0] != n or peaks.shape[1] != 64 or peaks.shape[2] != 64:
         raise ValueError(f"peaks are {peaks.shape[0]} x {peaks.shape[1]} x {peaks.shape[2]}, expected {n} x 64 x 64")
-    for f in range(n):
-        if starts[f] < 0 or starts[f] > buffer.shape[0] - 131072:
-            raise ValueError(f"frame {f} starts at byte {starts[f]} of {buffer.shape[0]}")
+    check_starts(buffer, starts, 131072)
     with nogil:
         for f in range(n):
             for i in range(64):
-                pulsaurora_packed_blocks_of_4(&buffer[starts[f] + 2048 * i], &means[f, i, 0], &peaks[f, i, 0], 64)
+                if swap:
+                    pulsaurora_swapped_blocks_of_4(&buffer[starts[f] + 2048 * i], &means[f, i, 0], &peaks[f, i, 0], 64)
+                else:
+                    pulsaurora_blocks_of_4(&buffer[starts[f] + 2048 * i], &means[f, i, 0], &peaks[f, i, 0], 64)

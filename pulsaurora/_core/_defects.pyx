@@ -8,6 +8,8 @@ the stars of a clear sky. Oracle: tests/naive_sky.py::warm_pixels and cell_means
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
+from pulsaurora._core._cells cimport check_starts
+
 cdef extern from "_defects.h" nogil:
     void pulsaurora_add_native(const unsigned char *pixels, uint32_t *sums, int n)
     void pulsaurora_add_swapped(const unsigned char *pixels, uint32_t *sums, int n)
@@ -34,7 +36,7 @@ def find_warm_pixels(const unsigned char[::1] pixels, const long long[:] starts,
         Py_ssize_t f = 0
         float pedestal, excess, about, beside
         const uint32_t *row
-    check_starts(pixels, starts, rows, width)
+    check_starts(pixels, starts, 2 * <Py_ssize_t>rows * width)
     if starts.shape[0] == 0 or rows < 5 or width < 5:
         return 0
     with nogil:
@@ -69,14 +71,6 @@ def find_warm_pixels(const unsigned char[::1] pixels, const long long[:] starts,
     return n
 
 
-cdef int check_starts(const unsigned char[::1] pixels, const long long[:] starts, int rows, int width) except -1:
-    cdef Py_ssize_t f, size = 2 * <Py_ssize_t>rows * width
-    for f in range(starts.shape[0]):
-        if starts[f] < 0 or starts[f] > pixels.shape[0] - size:
-            raise ValueError(f"frame {f} starts at byte {starts[f]} of {pixels.shape[0]}")
-    return 0
-
-
 cdef float darkest_corner(const uint32_t *sums, int rows, int width) noexcept nogil:
     """Mean of the darkest of the four corners, a tenth of a side wide, times the frames added up."""
     cdef int side = max(rows // 10, 1), corner, r, c, r0, c0
@@ -106,7 +100,7 @@ def mend_blocks(const unsigned char[::1] pixels, const long long[:] starts, bint
         const unsigned char *at
         Py_ssize_t f
         float mean
-    check_starts(pixels, starts, warm.shape[0], width)
+    check_starts(pixels, starts, 2 * warm.shape[0] * width)
     with nogil:
         for f in range(starts.shape[0]):
             for p in range(n_places):

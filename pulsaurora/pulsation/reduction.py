@@ -244,7 +244,7 @@ def reduce_frames(images, times, grid):
             stop = min(start + step, last)
             some = slice(0, stop - start)
             if packed:
-                _cells.fill_packed_cells(pixels, starts[start:stop], means[some], peaks[some])
+                _cells.fill_packed_cells(pixels, starts[start:stop], swap, means[some], peaks[some])
             else:
                 _cells.fill_cells(images[start:stop], grid.block, sums, tops, means[some], peaks[some])
             _defects.mend_blocks(

@@ -84,10 +84,10 @@ def test_cells_of_packed_frames_are_those_of_frames_in_order():
     means = np.empty((1, 64, 64), np.float32)
     for start in (-1, len(data) - frames[0].nbytes + 1):
         with pytest.raises(ValueError, match="starts at byte"):
-            _cells.fill_packed_cells(data, np.array([start]), means, means.copy())
+            _cells.fill_packed_cells(data, np.array([start]), True, means, means.copy())
     for n_rows in (63, 65):
         with pytest.raises(ValueError, match="expected 1 x 64 x 64"):
-            _cells.fill_packed_cells(data, starts[:1], means, np.empty((1, n_rows, 64), np.float32))
+            _cells.fill_packed_cells(data, starts[:1], True, means, np.empty((1, n_rows, 64), np.float32))
 
 
 @pytest.mark.parametrize("kind", ["noise", "arc", "stars", "bright", "dark", "patches"])
