@@ -359,6 +359,12 @@ def _warm_pixels(rng):
     return warm
 
 
+@cache
+def image_plane():
+    """Return how far down and to the right of the middle each pixel lies, from -1 to 1: (2, 256, 256)."""
+    return (np.mgrid[: SHAPE[0], : SHAPE[1]] - 127.5) / 127.5
+
+
 def soften(image, sigma):
     """Return an image blurred by `sigma` pixels, at a quarter of the resolution when that is wide."""
     if sigma < 4:

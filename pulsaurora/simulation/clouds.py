@@ -11,7 +11,7 @@ Cloud hides what is above it and shows what lights it from there, from the side 
 import numpy as np
 
 from pulsaurora._core import _simulate
-from pulsaurora.simulation.camera import SHAPE, soften
+from pulsaurora.simulation.camera import SHAPE, image_plane, soften
 from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, texture
 from pulsaurora.simulation.precipitation import Flakes, lit_from_one_side
 
@@ -170,7 +170,7 @@ class Dome:
         relief = log_uniform(rng, 0.003, 0.06) if kind in ("fog", "dew") else log_uniform(rng, 0.01, 0.3)
         veil = rng.uniform(0.4, 1.1) * np.maximum(1 + relief * grain, 0.1)
         # Lamps light what lies on the dome, and the air before it, from where they stand.
-        rows, cols = (np.mgrid[:256, :256] - 127.5) / 127.5
+        rows, cols = image_plane()
         veil *= 1 + (0.0 if chance(rng, 0.4) else rng.uniform(-0.4, 2.0)) * (rows**2 + cols**2)
         self.veil = (veil * (self.flakes.lit if self.flakes else lit_from_one_side(rng))).astype(np.float32)
         self.wander = Wander(rng, 1, rng.uniform(0, 0.03), 60, 600, 0.2)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pulsaurora._core import _simulate
-from pulsaurora.simulation.camera import SHAPE
+from pulsaurora.simulation.camera import SHAPE, image_plane
 from pulsaurora.simulation.draws import Wander, chance, log_uniform
 
 # Flakes at three distances: how wide (px, as a Gaussian), how far drawn out by a second's fall (px), and how
@@ -72,6 +72,6 @@ def lit_from_one_side(rng):
     lit = np.ones(SHAPE, np.float32)
     if chance(rng, 0.7):
         angle, ratio = rng.uniform(0, 2 * np.pi), log_uniform(rng, 1.2, 12)
-        rows, cols = (np.mgrid[:256, :256] - 127.5) / 127.5
+        rows, cols = image_plane()
         lit = ratio ** (0.5 * (rows * np.sin(angle) + cols * np.cos(angle)))
     return lit.astype(np.float32)
