@@ -27,11 +27,6 @@ FIRST, LAST = datetime.date(2014, 3, 9), datetime.date(2014, 3, 11)
 
 
 @pytest.fixture
-def model(tmp_path):
-    return tinymodel.save(tinymodel.features_proto(), tmp_path / "tiny.onnx")
-
-
-@pytest.fixture
 def stream0(tmp_path):
     """Four nights of two sites on three dates, two minutes each."""
     images = synthetic.pixels(4)

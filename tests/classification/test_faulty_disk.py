@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import savwriter
 import synthetic
-import tinymodel
 from outcomes import problems_of, table_of
 
 from pulsaurora.archive.tables import read_classifications
@@ -27,11 +26,6 @@ from pulsaurora.imaging import nightreader
 DAYS = ("2014-03-09", "2014-03-10", "2014-03-11")
 N_FRAMES = 40
 _DROP_BOUND, _DAC_OVERRIDE, _DAC_READ_SEARCH = 24, 1, 2  # of prctl(2) and capabilities(7)
-
-
-@pytest.fixture
-def model(tmp_path):
-    return tinymodel.save(tinymodel.features_proto(), tmp_path / "tiny.onnx")
 
 
 @pytest.fixture
