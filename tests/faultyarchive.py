@@ -292,7 +292,7 @@ class FaultyArchive:
             self.minute(f"2012-02-18T04:0{i}", site="rank", imager="themis18", to=night / "ut04" / name)
         path = night / "themis_skymap_rank_20111005-+_v02.sav"
         path.write_bytes(savwriter.skymap_bytes(site="rank")[:200_000])
-        self.tell(path, "the optics' own radius is used instead")
+        self.tell(path, "the sky is where the frames show it")
 
     def _hopeless(self):
         """A night without one good frame."""

@@ -19,7 +19,7 @@ from pulsaurora.archive.parquettables import prepare_to_write
 from pulsaurora.classification.batch import run_batch
 from pulsaurora.classification.engines import ThreadEngine
 from pulsaurora.classification.night import MARGIN_MINUTES, SitePosition, in_chunks
-from pulsaurora.classification.nightskymap import find_night_skymap
+from pulsaurora.classification.nightskymap import INSTEAD, elevation_from_frames, find_night_skymap
 from pulsaurora.classification.tasks import NightTask, list_tasks
 from pulsaurora.imaging.nightreader import open_minutes
 from pulsaurora.imaging.skymap import read_skymap
@@ -76,7 +76,7 @@ def find_night_events(night, pool, elevation=None, ground=None, on_minutes=None,
     pool : concurrent.futures.Executor
         Threads that do the work; may be shared between nights.
     elevation : ndarray of shape (256, 256), degrees, optional
-        From a skymap; from the optics' own radius when not given.
+        From a skymap; as some of the frames show it when not given.
     ground : (ndarray, ndarray) of shape (257, 257), degrees, optional
         Latitude and longitude of the pixels' corners.
     on_minutes, stop
@@ -91,7 +91,6 @@ def find_night_events(night, pool, elevation=None, ground=None, on_minutes=None,
         Each input that could not be used as it is, once, by path.
     """
     minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
-    cells = CellMap(SkyGrid(elevation))
     origin = np.datetime64(night.date, "D")
 
     def read(minute):
@@ -104,6 +103,9 @@ def find_night_events(night, pool, elevation=None, ground=None, on_minutes=None,
 
     parts, problems = [], []
     with open_minutes(night, reuse=True, packed=True) as read_minute:
+        if elevation is None:
+            elevation = elevation_from_frames(minutes, read_minute)
+        cells = CellMap(SkyGrid(elevation))
         where = SitePosition(night.site)
         for part, found in in_chunks(
             pool, minutes, read, compute, where, on_minutes, stop or threading.Event()
@@ -225,7 +227,7 @@ def _skymap_of(night, skymap_path):
     try:
         skymap = read_skymap(skymap_path)
     except PulsauroraError as error:
-        return None, None, [Problem(str(skymap_path), f"{error}; the optics' own radius is used instead")]
+        return None, None, [Problem(str(skymap_path), f"{error}; {INSTEAD}")]
     return skymap.elevation, _at_emission(skymap.altitudes_km, skymap.latitude, skymap.longitude), []
 
 

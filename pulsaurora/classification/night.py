@@ -17,9 +17,11 @@ import numpy as np
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.model import load_model
+from pulsaurora.classification.nightskymap import elevation_from_frames
 from pulsaurora.classification.refine import steady
 from pulsaurora.imaging.ephemeris import site_position
 from pulsaurora.imaging.nightreader import open_minutes
+from pulsaurora.imaging.skycircle import sky_elevation
 from pulsaurora.imaging.skymap import elevation_mask, optics_elevation
 from pulsaurora.imaging.timeorder import order_in_time, sort_frames
 from pulsaurora.pulsation.reduction import WINDOW_S, Reduced, SkyGrid, reduce_frames, window_features
@@ -84,7 +86,7 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
     pool : concurrent.futures.Executor
         Threads that do the work; may be shared between nights.
     elevation : ndarray of shape (256, 256), degrees, optional
-        Elevation of each pixel from a skymap; from the optics' own radius when not given.
+        Elevation of each pixel from a skymap; as some of the frames show it when not given.
     on_minutes : callable, optional
         Called with the number of minute files finished since the last call.
     stop : threading.Event, optional
@@ -95,10 +97,6 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
     LabelledNight
     """
     minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
-    grid = SkyGrid(elevation)
-    visible = None
-    if model.kind == "image":
-        visible = elevation_mask(optics_elevation() if elevation is None else elevation)
     position = SitePosition(night.site)
 
     def read(minute):
@@ -108,6 +106,9 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
         return _compute(files, first, own, model, latitude, longitude)
 
     with open_minutes(night, reuse=True, packed=model.kind == "features") as read_minute:
+        if elevation is None:
+            elevation = elevation_from_frames(minutes, read_minute)
+        grid, visible = SkyGrid(elevation), _visible(model, elevation)
         done = list(in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
     return finish_night(done, [plain_text(minute.alternatives[0]) for minute in minutes])
 
@@ -129,7 +130,7 @@ def classify_frames(images, times, site=None, model=None, *, latitude=None, long
     latitude, longitude : float, degrees north and east, optional
         Of the site, in place of what is known of it.
     elevation : ndarray of the shape of one image, degrees, optional
-        Elevation of each pixel from a skymap; from the optics' own radius when not given.
+        Elevation of each pixel from a skymap; as the frames show it when not given.
 
     Returns
     -------
@@ -149,10 +150,11 @@ def classify_frames(images, times, site=None, model=None, *, latitude=None, long
     images, times = sort_frames(images, times)
     if latitude is None or longitude is None:
         latitude, longitude = (site_position(site) if site else None) or (None, None)
+    if elevation is None:
+        elevation = sky_elevation([images])
     grid = SkyGrid(elevation, images.shape[1:])
     if model.kind == "image":
-        visible = elevation_mask(optics_elevation() if elevation is None else elevation)
-        probabilities = model.predict_images(images, visible)
+        probabilities = model.predict_images(images, _visible(model, elevation))
     else:
         rows = window_features(reduce_frames(images, times, grid), None, latitude, longitude)
         probabilities = model.predict(rows)
@@ -167,6 +169,13 @@ def classify_frames(images, times, site=None, model=None, *, latitude=None, long
     )
     table.attrs = {"model": model.sha256, "trained on": model.learned_from}
     return table
+
+
+def _visible(model, elevation):
+    """Return which pixels a model of images is shown; None for a model of features."""
+    if model.kind != "image":
+        return None
+    return elevation_mask(optics_elevation() if elevation is None else elevation)
 
 
 class SitePosition:

@@ -12,6 +12,7 @@ from pulsaurora.classification.nightskymap import find_night_skymap, night_eleva
 from pulsaurora.imaging.ephemeris import site_position
 from pulsaurora.imaging.frames import Frames
 from pulsaurora.imaging.nightreader import open_minutes
+from pulsaurora.imaging.skycircle import sky_elevation
 from pulsaurora.imaging.timeorder import order_in_time
 from pulsaurora.problems import UsageError
 from pulsaurora.pulsation.table import FEATURE_NAMES
@@ -31,7 +32,7 @@ class RealNight:
         Ascending.
     latitude, longitude : float or None
     elevation : ndarray of shape (256, 256), degrees, or None
-        From a skymap.
+        From a skymap, or as the frames show it.
     """
 
     name: str
@@ -129,6 +130,8 @@ def read_real_nights(stream0, n_minutes):
             place = site_position(night.site) or (None, None)
         elevation, found = night_elevation(night, find_night_skymap(night, stream0))
         problems += found
+        if elevation is None:
+            elevation = sky_elevation([images])
         nights.append(RealNight(_name(night), images, times, *place, elevation))
     if not nights:
         raise UsageError(f"{stream0}: not one frame in it could be read; first problem: {problems[0]}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pulsaurora.imaging.skycircle import sky_elevation
 from pulsaurora.imaging.skymap import Skymap, read_skymap
 from pulsaurora.imaging.timeorder import sort_frames
 from pulsaurora.problems import ContractError
@@ -58,8 +59,8 @@ def find_events(
     site : str, optional
         Such as `gill`; must be the skymap's where both are given.
     skymap : Skymap or path-like, optional
-        Gives the cells' elevation, places on the Earth and areas; without it the optics' own radius tells
-        which pixels look at the sky, and places are NaN.
+        Gives the cells' elevation, places on the Earth and areas; without it the frames show where the
+        sky is, or else the usual optics tell, and places are NaN.
     elevation : ndarray of the shape of one image, degrees, optional
         In place of the skymap's.
     least_confidence : float, 0 to 1
@@ -87,6 +88,8 @@ def find_events(
         at = nearest_altitude(skymap.altitudes_km)
         latitude, longitude = skymap.latitude[at], skymap.longitude[at]
         elevation = skymap.elevation if elevation is None else elevation
+    if elevation is None:
+        elevation = sky_elevation([images])
     cells = CellMap(SkyGrid(elevation, images.shape[1:]))
     origin = times[0].astype("datetime64[D]") if len(times) else np.datetime64("1970-01-01")
     sky = find_cell_pulses(reduce_frames(images, times, cells.grid), cells, origin)

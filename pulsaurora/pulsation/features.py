@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pulsaurora.imaging.ephemeris import site_position
+from pulsaurora.imaging.skycircle import sky_elevation
 from pulsaurora.pulsation.reduction import WINDOW_S, SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import FEATURE_NAMES, markdown
 
@@ -24,7 +25,7 @@ def features(images, times, site=None, *, latitude=None, longitude=None, elevati
     latitude, longitude : float, degrees north and east, optional
         Position of the site. Where unknown the sky is taken as dark.
     elevation : ndarray of shape (rows, cols), degrees, optional
-        From a skymap; without it the optics' own radius is used.
+        From a skymap; without it the frames show where the sky is, or else the usual optics tell.
     window_s : float, seconds
         Length of the window centred on each frame.
 
@@ -41,6 +42,8 @@ def features(images, times, site=None, *, latitude=None, longitude=None, elevati
     images = np.asarray(images)
     if (latitude is None or longitude is None) and site is not None:
         latitude, longitude = site_position(site) or (None, None)
+    if elevation is None:
+        elevation = sky_elevation([images])
     grid = SkyGrid(elevation, images.shape[1:] if images.ndim == 3 else images.shape)
     reduced = reduce_frames(images, times, grid)
     rows = window_features(reduced, latitude=latitude, longitude=longitude, window_s=window_s)

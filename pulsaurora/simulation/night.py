@@ -16,7 +16,14 @@ from pulsaurora.simulation.camera import draw_camera
 from pulsaurora.simulation.draws import chance, log_uniform
 from pulsaurora.simulation.lighting import Heavens, Lighting, Stars
 from pulsaurora.simulation.lights import surroundings
-from pulsaurora.simulation.programme import DARK_SUN, draw_script, draw_start, plausible_script, suits
+from pulsaurora.simulation.programme import (
+    DARK_SUN,
+    DUSK_SUN,
+    draw_script,
+    draw_start,
+    plausible_script,
+    suits,
+)
 from pulsaurora.simulation.scenes import NEEDS, SCENES, build_scene
 from pulsaurora.simulation.sky import MARGIN_S, render
 from pulsaurora.simulation.stream0 import write_stream0
@@ -276,7 +283,7 @@ def _lit_for(rng, needs, real):
     if needs == "twilight":
         sun = rng.uniform(-11.0, -6)
     elif needs == "dusk":
-        sun = rng.uniform(-16, -10.5)
+        sun = rng.uniform(*DUSK_SUN)
     elif sun > DARK_SUN:
         sun = rng.uniform(-40, -16)
     if needs == "moon":

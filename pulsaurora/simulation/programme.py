@@ -7,6 +7,7 @@ from pulsaurora.simulation.draws import chance, choose, log_uniform
 from pulsaurora.simulation.scenes import NEEDS, SCENES, WEIGHTS
 
 DARK_SUN = -13.0
+DUSK_SUN = (-16.0, -10.5)
 
 
 def suits(needs, where):
@@ -15,7 +16,7 @@ def suits(needs, where):
     if needs == "twilight":
         return -10.8 < sun < 8
     if needs == "dusk":
-        return -16.5 < sun < -12.2
+        return DUSK_SUN[0] < sun < DUSK_SUN[1]
     if needs == "moon":
         return sun < DARK_SUN and moon > 6 and lit > 0.2
     if needs == "moonless":

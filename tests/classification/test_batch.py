@@ -313,4 +313,4 @@ def test_a_skymap_is_used_and_belongs_to_the_inputs(stream0, model, tmp_path, sh
     bad.write_bytes(b"SR no skymap")
     result = classify_nights(stream0, tmp_path / "out", FIRST, FIRST, model=model)
     assert [(night.status, len(night.problems)) for night in result.nights] == [("done", 1)]
-    assert "the optics' own radius is used instead" in result.nights[0].problems[0].reason
+    assert "the sky is where the frames show it" in result.nights[0].problems[0].reason

@@ -200,7 +200,7 @@ def test_permission_denied(stream0, model, tmp_path, unprivileged):
         hour.relative_to(stream0).as_posix(): ["cannot be listed (Permission denied), passed over"],
         later.relative_to(stream0).as_posix(): ["cannot be read (Permission denied)"],
         skymap.relative_to(stream0).as_posix(): [
-            f"{skymap.name}: cannot be read (Permission denied); the optics' own radius is used instead"
+            f"{skymap.name}: cannot be read (Permission denied); the sky is where the frames show it"
         ],
     }
     assert refused.returncode == 2 and "cannot be written: Permission denied" in refused.stderr

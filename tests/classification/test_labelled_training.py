@@ -333,7 +333,7 @@ def test_a_skymap_that_comes_later_is_used(chain, tmp_path, monkeypatch):
     assert n_read == 4 and not problems and (within != without).any()
     skymap.write_bytes(b"SR no skymap")
     again, n_read, problems = features()
-    assert n_read == 4 and len(problems) == 1 and "optics' own radius" in problems[0].reason
+    assert n_read == 4 and len(problems) == 1 and "where the frames show it" in problems[0].reason
     np.testing.assert_array_equal(again, without)
 
 

@@ -219,7 +219,8 @@ def test_a_skymap_tells_places_and_sizes(two_discs):
     assert abs(nine["drift_east_m_s"]) < 20
     with pytest.raises(ContractError, match="gako"):
         find_events(images, times_of_frames(), "gako", square_skymap())
-    assert plain["period_s"].equals(patches["period_s"])
+    # Without a skymap the disc is found from the frames, of which a cell or two more or less are seen.
+    np.testing.assert_allclose(plain["period_s"], patches["period_s"], rtol=0.01)
 
 
 def test_a_real_skymap(two_discs, shared_data):
