@@ -39,7 +39,7 @@ if MARGIN_S > 60 * MARGIN_MINUTES:
         f"pulses depend on {MARGIN_S} s around them, chunks have {MARGIN_MINUTES} minutes beside"
     )
 
-METHOD = f"events 1, kinds {FITTED}"
+METHOD = f"events 2, kinds {FITTED}"
 
 
 class EventTask(NightTask):

@@ -7,7 +7,7 @@ models trained on another version are refused.
 
 from dataclasses import dataclass
 
-FEATURE_VERSION = 4
+FEATURE_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,11 @@ class Camera:
         col = self.centre[1] + self.radius * rho * np.sin(angle)
         return row.astype(np.float32), col.astype(np.float32)
 
+    def nearest(self, elevation_deg, azimuth_deg):
+        """Return which sky pixel looks closest to a direction."""
+        row, col = self.project(elevation_deg, azimuth_deg)
+        return int(np.argmin((self.rows - row) ** 2 + (self.cols - col) ** 2))
+
     def elevation_map(self):
         """Return each pixel's elevation as a skymap has it, float32 (256, 256); NaN where no sky is drawn."""
         image = np.full(SHAPE, np.nan, np.float32)

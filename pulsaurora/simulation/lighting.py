@@ -103,8 +103,8 @@ class Lighting:
         self.glare = log_uniform(rng, 0.05, 3)
         # Aerosol scatters forward; how much there is differs more between nights than the air itself.
         self.aerosol = log_uniform(rng, 0.1, 1.5)
-        self.lens_flare = rng.uniform(0, 1, 4)
-        town = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.05, 5)
+        self.ghosts = MoonGhosts(rng, camera)
+        town = 0.0 if chance(rng, 0.35) else log_uniform(rng, 0.05, 5)
         self.town = town
         toward = np.cos(np.radians(camera.azimuth - rng.uniform(0, 360)))
         low = np.exp(-camera.elevation / rng.uniform(8, 30))
@@ -207,9 +207,11 @@ class Lighting:
         power = self.moon_power(where)
         cosine = _cosine(camera, where.moon_elevation, where.moon_azimuth)
         apart = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-        # Krisciunas and Schaefer's scattering function; 1 at 90 degrees.
-        aerosol = self.aerosol * 10 ** (6.15 - np.minimum(apart, 80) / 40)
-        scatter = (10**5.36 * (1.06 + cosine**2) + aerosol) / 10**5.51
+        # Krisciunas and Schaefer's scattering function; 1 at 90 degrees. Within 10 degrees of the moon the
+        # aureole is steep.
+        wide = 10 ** (6.15 - np.minimum(apart, 80) / 40)
+        aerosol = np.where(apart < 10, 6.2e7 / np.maximum(apart, 1) ** 2, wide)
+        scatter = (10**5.36 * (1.06 + cosine**2) + self.aerosol * aerosol) / 10**5.51
         column = 1 - 10 ** (-0.4 * self.extinction * np.minimum(camera.airmass, 20))
         # A full moon at the zenith: 850 nanolambert at 90 degrees through a column of 0.146, where the dark
         # sky has 54; a cloud deck it lights (0.27 lux, 0.4 of it let through) is 200 dark skies bright.
@@ -226,6 +228,13 @@ class Lighting:
         )
         return scattered, veiled, disc
 
+    def moon_ghosts(self, where):
+        """Return the light of the moon's images in the lens, counts, float32 (n_pixels,), or None."""
+        if where.moon_elevation < 1 or where.moon_lit < 0.05:
+            return None
+        # A hundred times the sky far from a moon at the zenith: what falls on a pixel of the moon's edge.
+        return self.ghosts.at(where, 1500 * self.airglow * self.moon_power(where))
+
     def moon_through(self, where):
         """Return the moon's own blurred disc seen through thin cloud, counts, float32 (n_pixels,)."""
         camera = self.camera
@@ -237,6 +246,36 @@ class Lighting:
             1 + (apart / (1 + 0.5 * self.haze)) ** 2
         )
         return (1.2e5 * power * core).astype(np.float32)
+
+
+class MoonGhosts:
+    """Faint images of the moon that the surfaces of a lens throw across its middle, sharp or out of focus."""
+
+    def __init__(self, rng, camera):
+        n = int(rng.choice([0, 1, 2, 3], p=[0.4, 0.25, 0.2, 0.15]))
+        self.place = rng.uniform(-1.1, -0.2, n)  # along the line from the middle of the lens to the moon
+        self.radius = np.exp(rng.uniform(np.log(1.5), np.log(14), n))  # pixels
+        self.share = np.exp(rng.uniform(np.log(2e-4), np.log(4e-3), n))  # of the moon's light
+        self.edge = rng.uniform(0.5, 2.0, n)
+        self.camera, self._now = camera, (None, None)
+
+    def at(self, where, light):
+        """Return the ghosts' light where the moon's own is `light` counts; None where there is no ghost."""
+        key = round(where.moon_elevation, 1), round(where.moon_azimuth, 1)
+        if not len(self.place):
+            return None
+        if self._now[0] != key:
+            camera = self.camera
+            row, column = camera.project(*key)
+            shape = np.zeros(camera.index.size, np.float32)
+            ghosts = zip(self.place, self.radius, self.share, self.edge, strict=True)
+            for place, radius, share, edge in ghosts:
+                down = camera.rows - camera.centre[0] - place * (row - camera.centre[0])
+                right = camera.cols - camera.centre[1] - place * (column - camera.centre[1])
+                out = (np.hypot(down, right) - radius) / edge
+                shape += (share / (1 + np.exp(np.minimum(out, 30)))).astype(np.float32)
+            self._now = key, shape
+        return np.float32(light) * self._now[1]
 
 
 def _cosine(camera, elevation, azimuth):

@@ -129,6 +129,10 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         stands_out = (veil + (passes - 1) * clear) / np.maximum(clear, 1)
         total = total * passes + veil
         glow = glow * passes
+    ghosts = lighting.moon_ghosts(where)
+    if ghosts is not None:
+        moon = camera.nearest(where.moon_elevation, where.moon_azimuth)
+        total = total + ghosts * (1 if passes is None else passes[moon])
     gain = np.float32(camera.sensitivity)
     through = camera.through * gain
     image = camera.blurred(total * through)

@@ -6,7 +6,7 @@ import pytest
 from pulsaurora.simulation.aurora import Diffuse
 from pulsaurora.simulation.camera import draw_camera
 from pulsaurora.simulation.draws import Mapping, texture
-from pulsaurora.simulation.lighting import DARK_SKY, Heavens, Lighting, SunMoon
+from pulsaurora.simulation.lighting import DARK_SKY, Heavens, Lighting, MoonGhosts, SunMoon, _cosine
 from pulsaurora.simulation.patches import SIZE, PatchLayer, draw_canvas
 from pulsaurora.simulation.precipitation import Flakes
 from pulsaurora.simulation.pulses import pulse_series, square_wave
@@ -120,6 +120,40 @@ def test_a_full_moon_outshines_the_dark_sky_by_what_was_measured(camera, lightin
     ratio = np.median(moonlit[north]) / np.median(dark[north])
     assert 6 < ratio < 40  # Krisciunas and Schaefer: some 3 magnitudes
     assert np.median(deck) > np.median(moonlit[north])
+
+
+def test_the_moons_aureole_follows_what_was_measured_near_it(camera, lighting):
+    moon = SunMoon(-40, 0, 50, 120, 0.8)
+    clear, _ = lighting.at(NIGHT, moon)
+    dark, _ = lighting.at(NIGHT, SunMoon(-40, 0, -30, 0, 0.8))
+    apart = np.degrees(np.arccos(_cosine(camera, 50, 120)))
+    near, far = (np.median((clear - dark)[np.abs(apart - at) < 0.5]) for at in (7, 60))
+    scattering = {at: 10**5.36 * (1.06 + np.cos(np.radians(at)) ** 2) for at in (7, 60)}
+    scattering[7] += lighting.aerosol * 6.2e7 / 49  # Krisciunas and Schaefer (1991), their equation 19
+    scattering[60] += lighting.aerosol * 10 ** (6.15 - 60 / 40)
+    assert near / far > 0.7 * scattering[7] / scattering[60]
+
+
+def test_ghosts_of_the_moon_lie_across_the_middle_of_the_lens_from_it(camera):
+    found = 0
+    for seed in range(20):
+        ghosts = MoonGhosts(np.random.default_rng(seed), camera)
+        light = ghosts.at(SunMoon(-40, 0, 40, 77, 0.8), 1e6)
+        assert (light is None) == (len(ghosts.place) == 0)
+        if light is None:
+            continue
+        found += 1
+        row, col = (float(v) - c for v, c in zip(camera.project(40, 77), camera.centre, strict=True))
+        down, right = camera.rows - camera.centre[0], camera.cols - camera.centre[1]
+        along = (down * row + right * col) / np.hypot(row, col)
+        assert along[light > 0.5 * light.max()].max() < 12  # none on the moon's own side, but for its width
+        assert 2e-4 * 1e6 * 0.4 < light.max() < 4e-3 * 1e6 * 3
+    assert 6 < found < 18
+
+
+def test_no_ghost_is_seen_without_a_moon(lighting):
+    assert lighting.moon_ghosts(SunMoon(-40, 0, -5, 77, 0.8)) is None
+    assert lighting.moon_ghosts(SunMoon(-40, 0, 30, 77, 0.01)) is None
 
 
 def test_twilight_darkens_as_the_sun_sinks(camera, lighting):
