@@ -105,9 +105,10 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     for layer in scene.airglow:
         clear = clear.copy()
         layer.add(camera, t, clear)
-    slant = np.minimum(camera.path, 5.0) * camera.transmission
-    beat *= slant
-    glow *= slant
+    if scene.pulsating or scene.aurora:
+        slant = np.minimum(camera.path, 5.0) * camera.transmission
+        beat *= slant
+        glow *= slant
     passes = None
     veil = np.zeros(n, np.float32)
     diffused = _diffused(camera, beat + glow) if scene.clouds and (scene.pulsating or scene.aurora) else 0.0
@@ -123,10 +124,11 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         veil *= 1 - opacity
         veil += opacity * bright * (lit + from_above)
         passes *= 1 - opacity
+    s = camera.sample
     total = clear + beat + glow
-    stands_out = np.zeros(n, np.float32)
+    stands_out = np.zeros(s.size, np.float32)
     if passes is not None:
-        stands_out = (veil + (passes - 1) * clear) / np.maximum(clear, 1)
+        stands_out = (veil[s] + (passes[s] - 1) * clear[s]) / np.maximum(clear[s], 1)
         total = total * passes + veil
         glow = glow * passes
     ghosts = lighting.moon_ghosts(where)
@@ -146,27 +148,26 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         light.add(camera, t, image, rng)
     for light in scene.lights:
         light.add(camera, t, image, rng)
-    hidden = np.zeros(n, np.float32) if passes is None else 1 - passes
+    hidden = np.zeros(s.size, np.float32) if passes is None else 1 - passes[s]
     if scene.dome is not None:
         image = scene.dome.apply(camera, image, t, rng)
         cover = scene.dome.hide.ravel()[camera.index]
         smear = np.float32(1 / (1 + (scene.dome.blur / 12) ** 2))
         beat, glow = beat * smear, glow * (1 - cover) * smear
-        hidden = 1 - (1 - hidden) * (1 - cover)
+        hidden = 1 - (1 - hidden) * (1 - cover[s])
     if scene.flakes is not None:
         scene.flakes.add(camera, np.float32(image.ravel()[camera.index].mean()), t, rng, image)
     image += camera.stray * np.float32(flat[camera.index].mean())
     if scene.covered:
         image[:] = 0
-    s = camera.sample
     dawn = 10 ** float(np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG))
     return View(
         image,
         (beat * through)[s],
         (glow * through)[s],
         image.ravel()[camera.index[s]],
-        hidden[s],
-        stands_out[s],
+        hidden,
+        stands_out,
         dawn,
         where,
     )
