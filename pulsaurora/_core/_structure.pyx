@@ -8,7 +8,7 @@ Oracle: tests/naive_sky.py::structure_row.
 
 from libc.math cimport sqrt, sqrtf, log10
 from libc.stdint cimport uint8_t, int32_t, uint64_t
-from libc.string cimport memset, memcpy
+from libc.string cimport memchr, memcpy, memset
 
 cdef extern from "_numeric.h" nogil:
     float pulsaurora_select(const float *values, int n, int k)
@@ -238,6 +238,7 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
         const float *inside = scratch + 15360
         const float *edge = scratch + 16384
         const uint8_t *coarse_mask = masks
+        const uint8_t *found
         uint8_t *seen = masks + 2048
         uint8_t *stars = masks + 3072
 
@@ -270,9 +271,12 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
         noise += blocks.noise[c]
         low_total += x if blocks.height[c] == 1 else 0.0
         high_total += x if blocks.height[c] == 2 else 0.0
-    for c in range(n):
-        if not blocks.unusual[c]:
-            continue
+    c = -1
+    while True:
+        found = <const uint8_t *>memchr(&blocks.unusual[c + 1], 1, n - c - 1)
+        if found == NULL:
+            break
+        c = <int>(found - blocks.unusual)
         i = blocks.place[c] // 64
         j = blocks.place[c] % 64
         v = max(level[i, j] - pedestal, 0.0)

@@ -232,7 +232,7 @@ def reduce_frames(images, times, grid):
         np.empty(size, dtype=dtype)
         for size, dtype in zip(_structure.scratch_sizes(), (np.float32, np.uint8, np.int32), strict=True)
     )
-    inside = grid.cell_mask[:, :-PADDING] > 0
+    inside = (grid.cell_mask[:, :-PADDING] > 0).astype(np.float32)
     pixels, starts, swap = _bytes_of(images)
     pixel_sums, marked = np.empty(grid.shape, np.uint32).ravel(), np.empty(grid.shape[1], np.uint8)
     warm, places = np.zeros(grid.shape, np.uint8), np.empty(MOST_WARM, np.int32)
@@ -275,7 +275,8 @@ def _bytes_of(images):
 
 def _minutes(times):
     """Yield (first, last) of each run of frames of one minute, as minute files hold them."""
-    edges = np.flatnonzero(np.diff(times.astype("datetime64[m]")).astype(bool)) + 1
+    minutes = times.astype("datetime64[m]")
+    edges = np.flatnonzero(minutes[1:] != minutes[:-1]) + 1
     bounds = [0, *edges.tolist(), len(times)]
     yield from zip(bounds[:-1], bounds[1:], strict=True)
 
