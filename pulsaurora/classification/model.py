@@ -136,7 +136,7 @@ class Model:
         from onnxruntime import RunOptions
 
         options = RunOptions()
-        # The model that comes with pulsaurora is known to end, and a thread that watches costs 0.25 ms a call.
+        # The model that comes with pulsaurora is known to end, and a thread to watch it costs 0.25 ms a call.
         watched = contextlib.nullcontext() if self.path == _EMBEDDED else _given_up_late(options)
         try:
             with watched:

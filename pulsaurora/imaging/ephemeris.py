@@ -159,7 +159,7 @@ def _cubic_weights(u):
 
 @lru_cache(maxsize=256)
 def _hour_of_nodes(hour, latitude, longitude):
-    """What `_sun_moon_at` gives for the nodes of one hour since 1970, shape (3, n): a night asks again and again."""
+    """What `_sun_moon_at` gives for the nodes of an hour since 1970, (3, n): a night asks again and again."""
     nodes = _STEPS_AN_HOUR * hour + np.arange(_STEPS_AN_HOUR)
     return np.stack(_sun_moon_at(nodes * (_STEP_US * 1e-6), latitude, longitude))
 

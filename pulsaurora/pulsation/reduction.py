@@ -35,8 +35,8 @@ SATURATION = 60000.0
 # Warm pixels stay where they are: every second frame of a minute shows them. On the real frames at hand some
 # 70 stand ten times above the noise of six minutes' mean; more than this many are no CCD's.
 EVERY_FOR_WARM, MOST_WARM = 2, 1500
-# A minute's frames go through the kernels together: their blocks, 640 kB, stay in cache from one to the next, and
-# what each call costs, 15 us, is paid once (with 4 frames at once: 3 us a frame more).
+# A minute's frames go through the kernels together: their blocks, 640 kB, stay in cache from one to the next,
+# and what each call costs is paid once (with 4 frames at once: 3 us a frame more).
 FRAMES_AT_ONCE = 20
 STACK_S = 120.0  # time over which faint stars are averaged: they turn by a pixel or two in it
 MAXIMUM_WINDOW_S = 360.0
