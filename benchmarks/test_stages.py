@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from nights import DATE
 
-from pulsaurora._core import _cells, _pgm, _stars, _structure
+from pulsaurora._core import _cells, _defects, _pgm, _stars, _structure
 from pulsaurora.classification import batch, night
 from pulsaurora.classification.model import Model
 from pulsaurora.imaging import themis
@@ -20,6 +20,7 @@ ROUNDS = 4
 STAGES = {
     "reading and inflating": [(themis, "read_inflated")],
     "finding frames, byte order": [(_pgm, "scan_frames"), (_pgm, "fill_pixels")],
+    "warm pixels": [(_defects, "find_warm_pixels"), (_defects, "mend_blocks")],
     "reducing to cells": [(_cells, "fill_cells"), (_cells, "fill_packed_cells")],
     "structure": [(_structure, "fill_structure")],
     "modulation": [(reduction, "modulation_rows")],

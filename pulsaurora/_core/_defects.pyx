@@ -6,7 +6,7 @@ the stars of a clear sky. Oracle: tests/naive_sky.py::warm_pixels and cell_means
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memchr, memcpy, memset
 
 from pulsaurora._core._cells cimport check_starts
 
@@ -36,6 +36,7 @@ def find_warm_pixels(const unsigned char[::1] pixels, const long long[:] starts,
         Py_ssize_t f = 0
         float pedestal, excess, about, beside
         const uint32_t *row
+        const uint8_t *found
     check_starts(pixels, starts, 2 * <Py_ssize_t>rows * width)
     if starts.shape[0] == 0 or rows < 5 or width < 5:
         return 0
@@ -54,9 +55,13 @@ def find_warm_pixels(const unsigned char[::1] pixels, const long long[:] starts,
             row = &sums[r * width]
             if pulsaurora_mark_sharp(row, width, count, pedestal, gain, read_variance, &marked[0]) == 0:
                 continue
-            for c in range(2, width - 2):
-                if not marked[c]:
-                    continue
+            c = 1
+            while True:
+                # Few are marked: byte after byte takes five times as long.
+                found = <const uint8_t *>memchr(&marked[c + 1], 1, width - 3 - c)
+                if found == NULL:
+                    break
+                c = <int>(found - &marked[0])
                 about = <float>0.25 * <float>(<int32_t>(row[c - 2] + row[c + 2] + row[c - 2 * width] + row[c + 2 * width]))
                 excess = <float>(<int32_t>row[c]) - about
                 beside = <float>(<int32_t>(row[c - 1] + row[c + 1] + row[c - width] + row[c + width])) - 4 * about

@@ -147,16 +147,14 @@ cdef void mean_points(const int32_t[:, ::1] points, Py_ssize_t low, Py_ssize_t h
 
 cdef bint is_star(const int16_t *total, const uint8_t[:, ::1] fine_mask, int i, int j, double n) noexcept nogil:
     """Tell whether a block inside the mask holds a point that stands out of its neighbours as out of noise."""
-    cdef double mine = total[64 * i + j], others = 0
-    cdef int a, b, n_others = 0
+    cdef int mine = total[64 * i + j], others = -mine, n_others = -1, a, b
     if mine <= LEAST * n:
         return False
     for a in range(max(i - 1, 0), min(i + 2, 64)):
         for b in range(max(j - 1, 0), min(j + 2, 64)):
-            if fine_mask[a, b] and (a != i or b != j):
-                others += total[64 * a + b]
-                n_others += 1
-    return mine > 2 * others / max(n_others, 1) + ALONE * n
+            others += total[64 * a + b] if fine_mask[a, b] else 0
+            n_others += fine_mask[a, b]
+    return mine > 2.0 * others / max(n_others, 1) + ALONE * n
 
 
 cdef void one_row(const float[:, ::1] levels, const uint8_t[:, ::1] fine_mask,

@@ -27,6 +27,23 @@ static PULSAURORA_WIDE void pulsaurora_halve(const float *restrict grid, int siz
     }
 }
 
+/* Unbiased variance within each 2 x 2 block of a size x size grid, at most 64 x 64. */
+static PULSAURORA_WIDE void pulsaurora_variances(const float *restrict grid, int size, double *restrict out)
+{
+    for (int i = 0; i < size / 2; i++) {
+        const float *restrict upper = grid + 2 * i * size, *restrict lower = upper + size;
+        for (int j = 0; j < size / 2; j++) {
+            double a = upper[2 * j], b = upper[2 * j + 1], c = lower[2 * j], d = lower[2 * j + 1];
+            double m = (a + b + c + d) / 4;
+            a -= m;
+            b -= m;
+            c -= m;
+            d -= m;
+            out[i * (size / 2) + j] = (a * a + b * b + c * c + d * d) / 3;
+        }
+    }
+}
+
 /* Mean of the middle two of each 2 x 2 of 64 x 64 numbers: of two pairs, the greater least and the least greatest. */
 static PULSAURORA_WIDE void pulsaurora_middles(const float *restrict grid, float *restrict out)
 {

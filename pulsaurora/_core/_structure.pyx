@@ -8,7 +8,7 @@ Oracle: tests/naive_sky.py::structure_row.
 
 from libc.math cimport sqrt, sqrtf, log10
 from libc.stdint cimport uint8_t, int32_t, uint64_t
-from libc.string cimport memset, memcpy
+from libc.string cimport memchr, memcpy, memset
 
 cdef extern from "_numeric.h" nogil:
     float pulsaurora_select(const float *values, int n, int k)
@@ -21,6 +21,7 @@ cdef extern from "_structure.h" nogil:
                                 double ratio, float peak_scale, int n_pixels, float gain, float read_variance,
                                 float offset, float saturation, double *noise, uint8_t *unusual, int n)
     void pulsaurora_halve(const float *grid, int size, float *out)
+    void pulsaurora_variances(const float *grid, int size, double *out)
     void pulsaurora_middles(const float *grid, float *out)
     void pulsaurora_fill_log(const float *level, float pedestal, float offset, float *out, int n)
     void pulsaurora_gradient(const float *field, const float *edge, float *gxx, float *gyy, float *gxy)
@@ -95,22 +96,15 @@ cdef int count_bits(uint64_t bits) noexcept nogil:
     return n
 
 
-cdef double block_variance(const float *grid, const uint8_t *mask, int size, double *n_blocks) noexcept nogil:
-    """Mean unbiased variance of the whole 2 x 2 blocks of a size x size grid."""
-    cdef double total = 0, n = 0, a, b, c, d, m
-    cdef int i, j, k
-    for i in range(0, size, 2):
-        for j in range(0, size, 2):
-            k = i * size + j
-            if mask[k] and mask[k + 1] and mask[k + size] and mask[k + size + 1]:
-                a = grid[k]
-                b = grid[k + 1]
-                c = grid[k + size]
-                d = grid[k + size + 1]
-                m = (a + b + c + d) / 4
-                total += ((a - m) * (a - m) + (b - m) * (b - m) + (c - m) * (c - m) + (d - m) * (d - m)) / 3
-                n += 1
-    n_blocks[0] = n
+cdef double block_variance(const float *grid, const uint8_t *mask, int size) noexcept nogil:
+    """Mean unbiased variance of the whole 2 x 2 blocks of a size x size grid; mask is that of blocks."""
+    cdef double[1024] variances
+    cdef double total = 0
+    cdef int k, n = 0, n_all = size * size // 4
+    pulsaurora_variances(grid, size, variances)
+    for k in range(n_all):
+        total += variances[k] if mask[k] else 0.0
+        n += mask[k]
     return total / n if n > 0 else 0.0
 
 
@@ -162,10 +156,11 @@ def fill_structure(const float[:, :, ::1] levels, const float[:, :, ::1] peaks,
         uint8_t *masks = &mask_scratch[0]
         Blocks blocks
     with nogil:
-        # Masks of 32, 16 and 8 cells a side, one after the other.
+        # Masks of 32, 16, 8 and 4 cells a side, one after the other.
         halve_mask(&fine_mask[0, 0], 64, masks)
         halve_mask(masks, 32, masks + 1024)
         halve_mask(masks + 1024, 16, masks + 1280)
+        halve_mask(masks + 1280, 8, masks + 1344)
         for k in range(1024):
             i = k // 32
             j = k % 32
@@ -179,7 +174,6 @@ def fill_structure(const float[:, :, ::1] levels, const float[:, :, ::1] peaks,
         blocks.noise = <double *> &scratch[17408]
         blocks.height = masks + 6 * 1024
         blocks.unusual = masks + 6 * 1024 + 4096
-        blocks.mask = &fine_mask[0, 0]
         list_blocks(&blocks, fine_mask, fine_elevation)
         for f in range(n_frames):
             one_frame(levels[f], peaks[f], &blocks, peak_scale, n_pixels, gain, read_variance,
@@ -192,7 +186,6 @@ cdef struct Blocks:
     int32_t *place    # where each lies among the 4096
     int32_t *sampled  # the same of every fourth column, shifted from row to row
     double *noise     # scratch of one number a block
-    const uint8_t *mask
     uint8_t *height   # 1 below 35 degrees, 2 above 55
     uint8_t *unusual  # scratch
 
@@ -230,7 +223,7 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
         double pedestal, other, v, sigma, ratio, total = 0, total2 = 0, total3 = 0, noise = 0, strength = 0, x
         double low_total = 0, high_total = 0
         double plane_x = 0, plane_y = 0, plane_xx = 0, plane_yy = 0, mean, deviation
-        double energy = 0, n_blocks = 0
+        double energy = 0
         float top, half
         uint64_t starry = 0
         float *fine = scratch
@@ -245,6 +238,7 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
         const float *inside = scratch + 15360
         const float *edge = scratch + 16384
         const uint8_t *coarse_mask = masks
+        const uint8_t *found
         uint8_t *seen = masks + 2048
         uint8_t *stars = masks + 3072
 
@@ -277,9 +271,12 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
         noise += blocks.noise[c]
         low_total += x if blocks.height[c] == 1 else 0.0
         high_total += x if blocks.height[c] == 2 else 0.0
-    for c in range(n):
-        if not blocks.unusual[c]:
-            continue
+    c = -1
+    while True:
+        found = <const uint8_t *>memchr(&blocks.unusual[c + 1], 1, n - c - 1)
+        if found == NULL:
+            break
+        c = <int>(found - blocks.unusual)
         i = blocks.place[c] // 64
         j = blocks.place[c] % 64
         v = max(level[i, j] - pedestal, 0.0)
@@ -351,14 +348,14 @@ cdef void one_frame(const float[:, ::1] level, const float[:, ::1] peak, const B
     out[LOCAL_ELONGATION] = local_elongation(gxx, gyy, gxy, inside)
 
     # Variance at 1, 2, 4, 8 coarse half-cells; what photon noise adds at the two finest is taken off.
-    x = block_variance(fine, blocks.mask, 64, &n_blocks) - noise
+    x = block_variance(fine, coarse_mask, 64) - noise
     out[TEXTURE_0] = log10((x if x > 0 else 0) + 1e-6)
-    x = block_variance(coarse, coarse_mask, 32, &n_blocks) - noise / 4
+    x = block_variance(coarse, masks + 1024, 32) - noise / 4
     out[TEXTURE_1] = log10((x if x > 0 else 0) + 1e-6)
     pulsaurora_halve(coarse, 32, work)
-    out[TEXTURE_2] = log10(block_variance(work, masks + 1024, 16, &n_blocks) + 1e-6)
+    out[TEXTURE_2] = log10(block_variance(work, masks + 1280, 16) + 1e-6)
     pulsaurora_halve(work, 16, work + 256)
-    out[TEXTURE_3] = log10(block_variance(work + 256, masks + 1280, 8, &n_blocks) + 1e-6)
+    out[TEXTURE_3] = log10(block_variance(work + 256, masks + 1344, 8) + 1e-6)
 
     pulsaurora_relief(&basis[0, 0], relief, clipped, n_coarse)
     fill_relief(relief, coarse_mask, inside, edge, stars, n_coarse, field, work, gxx, gyy, gxy, stack, seen, out)

@@ -229,7 +229,9 @@ class _Search:
             found = self._minutes[date, site, imager]
             night = Night(site, imager, date, folders=self._folders[date, site, imager])
             for hour, minute in sorted(found):
-                paths = sorted(found[hour, minute], key=_preference)
+                paths = found[hour, minute]
+                if len(paths) > 1:
+                    paths.sort(key=_preference)
                 night.hours.setdefault(hour, []).append(Minute(hour, minute, tuple(paths)))
             nights.append(night)
         return nights
@@ -263,6 +265,7 @@ class _Search:
     def _night(self, date, folder, site):
         if date is None or not (self.shard is None or self.shard.takes(site, date)):
             return
+        folder = Path(folder)  # here and not for each file: making one costs as much as listing a file
         for entry in self._list(folder):
             if _HOUR_FOLDER.fullmatch(entry.name):
                 if _is_folder(entry):
@@ -290,8 +293,8 @@ class _Search:
             minutes = self._minutes.setdefault(night, {})
             minutes.setdefault((name.start.hour, name.start.minute), []).append(Path(entry.path))
             folders = self._folders.setdefault(night, [])
-            if Path(folder) not in folders:
-                folders.append(Path(folder))
+            if folder not in folders:
+                folders.append(folder)
 
     def _wanted(self, site):
         return bool(_SITE.fullmatch(site)) and (self.sites is None or site in self.sites)

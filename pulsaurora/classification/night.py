@@ -223,11 +223,11 @@ def in_chunks(pool, minutes, read, compute, position, on_minutes, stop):
             while n_submitted < min(max(following, high), len(minutes)):
                 reading[n_submitted] = pool.submit(read, minutes[n_submitted])
                 n_submitted += 1
-            files = []
-            for index in range(low, high):
-                files.append(_result(reading[index], stop))
-                if files[-1].position:
-                    position.learn(*files[-1].position)
+            # The last is waited for first: waiting for each in turn, this thread would wake up for each.
+            files = [_result(reading[index], stop) for index in reversed(range(low, high))][::-1]
+            for file in files:
+                if file.position:
+                    position.learn(*file.position)
             mine = range(own[0] - low, own[-1] + 1 - low)
             computing.append(pool.submit(compute, files, low, mine, *position.known))
             del files

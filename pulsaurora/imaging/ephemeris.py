@@ -7,6 +7,7 @@ command would feel. astropy is the oracle in the tests. Nothing is ever download
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from pulsaurora.problems import ContractError
 
 # Both bodies move along smooth paths: on a 10-minute grid the cubic below is within 1e-5 degrees.
 _STEP_US = 600_000_000
+_STEPS_AN_HOUR = 6
 _AU_M = 1.495978707e11
 _LIGHT_AU_PER_DAY = 173.14463267
 _UNIX_EPOCH_JD = 2440587.5
@@ -128,10 +130,11 @@ def sun_moon(times, latitude, longitude):
 
     microseconds = times.astype("datetime64[us]").astype(np.int64)
     cell, within = np.divmod(microseconds, _STEP_US)
-    # Only the grid nodes that are needed: times may be sparse over years.
-    nodes, index = np.unique(cell[:, None] + np.arange(-1, 3), return_inverse=True)
-    index = index.reshape(-1, 4)
-    at_nodes = _sun_moon_at(nodes * (_STEP_US * 1e-6), latitude, longitude)
+    # Only the hours of grid nodes that are needed: times may be sparse over years.
+    hour, step = np.divmod(cell[:, None] + np.arange(-1, 3), _STEPS_AN_HOUR)
+    hours, number = np.unique(hour, return_inverse=True)
+    index = _STEPS_AN_HOUR * number.reshape(-1, 4) + step
+    at_nodes = np.concatenate([_hour_of_nodes(one, latitude, longitude) for one in hours.tolist()], axis=1)
     weights = _cubic_weights(within / _STEP_US)
     sun, moon, lit = ((values[index] * weights).sum(axis=1) for values in at_nodes)
     return SunMoon(
@@ -152,6 +155,13 @@ def _cubic_weights(u):
         ],
         axis=1,
     )
+
+
+@lru_cache(maxsize=256)
+def _hour_of_nodes(hour, latitude, longitude):
+    """What `_sun_moon_at` gives for the nodes of an hour since 1970, (3, n): a night asks again and again."""
+    nodes = _STEPS_AN_HOUR * hour + np.arange(_STEPS_AN_HOUR)
+    return np.stack(_sun_moon_at(nodes * (_STEP_US * 1e-6), latitude, longitude))
 
 
 def _sun_moon_at(unix_s, latitude, longitude):

@@ -35,6 +35,9 @@ SATURATION = 60000.0
 # Warm pixels stay where they are: every second frame of a minute shows them. On the real frames at hand some
 # 70 stand ten times above the noise of six minutes' mean; more than this many are no CCD's.
 EVERY_FOR_WARM, MOST_WARM = 2, 1500
+# A minute's frames go through the kernels together: their blocks, 640 kB, stay in cache from one to the next,
+# and what each call costs is paid once (with 4 frames at once: 3 us a frame more).
+FRAMES_AT_ONCE = 20
 STACK_S = 120.0  # time over which faint stars are averaged: they turn by a pixel or two in it
 MAXIMUM_WINDOW_S = 360.0
 
@@ -221,9 +224,7 @@ def reduce_frames(images, times, grid):
     cells = np.zeros((n, n_rows, n_cols), dtype=np.float32)
     structure = np.empty((n, len(STRUCTURE)), dtype=np.float32)
     sparks = np.empty((n, FINE * FINE), dtype=np.int8)
-    # A few frames at a time, so that blocks stay in cache between the kernels.
-    step = 4
-    means = np.empty((step, FINE, FINE), dtype=np.float32)
+    means = np.empty((min(n, FRAMES_AT_ONCE), FINE, FINE), dtype=np.float32)
     peaks = np.empty_like(means)
     coarse = np.empty((n, COARSE, COARSE), dtype=np.float32)
     sums, tops = np.empty(grid.shape[1], dtype=np.uint32), np.empty(grid.shape[1], dtype=np.uint16)
@@ -231,7 +232,7 @@ def reduce_frames(images, times, grid):
         np.empty(size, dtype=dtype)
         for size, dtype in zip(_structure.scratch_sizes(), (np.float32, np.uint8, np.int32), strict=True)
     )
-    inside = grid.cell_mask[:, :-PADDING] > 0
+    inside = (grid.cell_mask[:, :-PADDING] > 0).astype(np.float32)
     pixels, starts, swap = _bytes_of(images)
     pixel_sums, marked = np.empty(grid.shape, np.uint32).ravel(), np.empty(grid.shape[1], np.uint8)
     warm, places = np.zeros(grid.shape, np.uint8), np.empty(MOST_WARM, np.int32)
@@ -240,8 +241,8 @@ def reduce_frames(images, times, grid):
             pixels, starts[first:last], swap, EVERY_FOR_WARM, GAIN, READ_VARIANCE, pixel_sums, marked, warm,
             places,
         )  # fmt: skip
-        for start in range(first, last, step):
-            stop = min(start + step, last)
+        for start in range(first, last, FRAMES_AT_ONCE):
+            stop = min(start + FRAMES_AT_ONCE, last)
             some = slice(0, stop - start)
             if packed:
                 _cells.fill_packed_cells(pixels, starts[start:stop], swap, means[some], peaks[some])
@@ -274,7 +275,8 @@ def _bytes_of(images):
 
 def _minutes(times):
     """Yield (first, last) of each run of frames of one minute, as minute files hold them."""
-    edges = np.flatnonzero(np.diff(times.astype("datetime64[m]")).astype(bool)) + 1
+    minutes = times.astype("datetime64[m]")
+    edges = np.flatnonzero(minutes[1:] != minutes[:-1]) + 1
     bounds = [0, *edges.tolist(), len(times)]
     yield from zip(bounds[:-1], bounds[1:], strict=True)
 
