@@ -46,6 +46,36 @@ class SunMoon:
     moon_lit: float
 
 
+@dataclass(frozen=True)
+class GivenHeavens:
+    """Sun and moon that stand where a scene needs them at one time, and move on from there as they do.
+
+    Attributes
+    ----------
+    then : SunMoon
+    time : datetime64
+    sun_rate, moon_rate : float, degrees a minute
+        How fast they climb. Their azimuths go round once a day.
+    """
+
+    then: SunMoon
+    time: np.datetime64
+    sun_rate: float = 0.0
+    moon_rate: float = 0.0
+
+    def at(self, time):
+        """Return SunMoon at a UTC time."""
+        minutes = float((np.datetime64(time, "us") - self.time) / np.timedelta64(1, "m"))
+        then = self.then
+        return SunMoon(
+            then.sun_elevation + self.sun_rate * minutes,
+            (then.sun_azimuth + 0.25 * minutes) % 360,
+            then.moon_elevation + self.moon_rate * minutes,
+            (then.moon_azimuth + 0.25 * minutes) % 360,
+            then.moon_lit,
+        )
+
+
 class Heavens:
     """Sun and moon over one site from `start` on, from the ephemeris every minute, interpolated between.
 
@@ -119,34 +149,32 @@ class Lighting:
         self.night = (self.airglow * van_rhijn).astype(np.float32)
         # The Milky Way: a great circle of unresolved stars that turns with the sky.
         self.galaxy = rng.uniform(0, 2 * np.pi), np.arccos(rng.uniform(-1, 1)), rng.uniform(0, 2 * np.pi)
-        self.galaxy_light = 0.0 if chance(rng, 0.3) else self.airglow * log_uniform(rng, 0.03, 0.6)
+        # In its plane starlight reaches 500 S10 where the whole dark sky has some 220 (Leinert et al. 1998).
+        self.galaxy_light = 0.0 if chance(rng, 0.2) else self.airglow * log_uniform(rng, 0.05, 1.5)
         self.galaxy_width = np.radians(rng.uniform(6, 14))
         self.haze = log_uniform(rng, 1, 40)  # how wide the moon's glow is in cloud, degrees
         self.dull = log_uniform(rng, 0.15, 1.0)  # cloud by night without lights, over the airglow
         self.deck, self.hazy = log_uniform(rng, 40, 200), log_uniform(rng, 0.2, 4)
         self._key = {}
 
-    def at(self, time, sun_moon=None):
+    def at(self, time, heavens=None):
         """Return (clear, cloud): counts from a clear sky and from thick white cloud, float32 (n_pixels,).
 
-        Fields are computed each 20 s and interpolated between.
+        Fields are computed each 20 s and interpolated between. Sun and moon are the site's own unless other
+        heavens are given.
         """
-        if sun_moon is not None:
-            key = ("given", sun_moon, int(_days(time) * 1440))
-            if key not in self._key:
-                self._key = {key: self._fields(sun_moon, _days(time))}
-            return self._key[key]
+        heavens = heavens or self.heavens
         step = np.timedelta64(20_000_000, "us")
         moment = np.datetime64(time, "us")
         slot = int((moment - np.datetime64(0, "us")) // step)
         part = float((moment - np.datetime64(0, "us")) / step - slot)
         for needed in (slot, slot + 1):
-            if needed not in self._key:
+            if (heavens, needed) not in self._key:
                 moments = np.datetime64(0, "us") + needed * step
-                self._key[needed] = self._fields(self.heavens.at(moments), _days(moments))
-        for old in [k for k in self._key if k not in (slot, slot + 1)]:
+                self._key[heavens, needed] = self._fields(heavens.at(moments), _days(moments))
+        for old in [key for key in self._key if key[0] is heavens and key[1] not in (slot, slot + 1)]:
             del self._key[old]
-        a, b = self._key[slot], self._key[slot + 1]
+        a, b = self._key[heavens, slot], self._key[heavens, slot + 1]
         part = np.float32(part)
         return tuple(p + part * (q - p) for p, q in zip(a, b, strict=True))
 

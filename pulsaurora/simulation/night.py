@@ -14,7 +14,7 @@ from pulsaurora.imaging.ephemeris import site_position, sun_moon
 from pulsaurora.problems import UsageError
 from pulsaurora.simulation.camera import draw_camera
 from pulsaurora.simulation.draws import chance, log_uniform
-from pulsaurora.simulation.lighting import Heavens, Lighting, Stars
+from pulsaurora.simulation.lighting import GivenHeavens, Heavens, Lighting, Stars
 from pulsaurora.simulation.lights import surroundings
 from pulsaurora.simulation.programme import (
     DARK_SUN,
@@ -265,7 +265,7 @@ def _plan(rng, script, n_minutes, start, lighting, given):
         a.fade_out = b.fade_in = fade
     for part in parts:
         middle = start + np.timedelta64(int((part.begin + part.end) * 5e5), "us")
-        light = _lit_for(rng, NEEDS[part.scene], lighting.heavens.at(middle)) if given else None
+        light = _lit_for(rng, NEEDS[part.scene], lighting.heavens.at(middle), middle) if given else None
         clear, _ = lighting.at(middle, light)
         # Aurora does not know of the moon, but scenes are to be seen: their light grows by half as much.
         above = float(np.median(clear[lighting.camera.sample]))
@@ -275,8 +275,8 @@ def _plan(rng, script, n_minutes, start, lighting, given):
     return parts
 
 
-def _lit_for(rng, needs, real):
-    """Return the sun and moon a scene needs where the real ones do not suit it, else None."""
+def _lit_for(rng, needs, real, middle):
+    """Return the heavens a scene needs about its middle where the real ones do not suit it, else None."""
     if suits(needs, real):
         return None
     sun, moon, lit = real.sun_elevation, real.moon_elevation, real.moon_lit
@@ -290,7 +290,9 @@ def _lit_for(rng, needs, real):
         moon, lit = rng.uniform(8, 50), rng.uniform(0.25, 1.0)
     elif needs == "moonless":
         moon = rng.uniform(-40, -3)
-    return dataclasses.replace(real, sun_elevation=sun, moon_elevation=moon, moon_lit=lit)
+    then = dataclasses.replace(real, sun_elevation=sun, moon_elevation=moon, moon_lit=lit)
+    # The sky turns by a quarter of a degree a minute, and they climb with the sine of the angle to its axis.
+    return GivenHeavens(then, middle, rng.choice([-1, 1]) * rng.uniform(0.04, 0.15), rng.uniform(-0.14, 0.14))
 
 
 def _draw_site(rng, site, start, n_minutes):

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter, zoom
 
 from pulsaurora._core import _simulate
 from pulsaurora.simulation.clouds import Dome
-from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, SunMoon
+from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, GivenHeavens, SunMoon
 from pulsaurora.simulation.patches import PatchLayer
 from pulsaurora.simulation.precipitation import Flakes
 
@@ -32,8 +32,8 @@ class Scene:
         With ``add(view, t, image, rng)``.
     needs : str
         What the scene's name promises of sun and moon: 'dark', 'moon', 'moonless', 'twilight', 'any'.
-    light : SunMoon or None
-        Given in place of the real sun and moon.
+    light : GivenHeavens or None
+        In place of the real sun and moon.
     covered : bool
         No light reaches the CCD.
     """
@@ -47,7 +47,7 @@ class Scene:
     flakes: Flakes | None = None
     lights: list = field(default_factory=list)
     needs: str = "any"
-    light: SunMoon | None = None
+    light: GivenHeavens | None = None
     covered: bool = False
 
 
@@ -100,7 +100,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     for layer in scene.aurora:
         if layer not in sheets:
             layer.add(camera, t, glow)
-    where = scene.light or lighting.heavens.at(time)
+    where = (scene.light or lighting.heavens).at(time)
     clear, cloudy = lighting.at(time, scene.light)
     for layer in scene.airglow:
         clear = clear.copy()

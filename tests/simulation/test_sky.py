@@ -6,7 +6,15 @@ import pytest
 from pulsaurora.simulation.aurora import Diffuse
 from pulsaurora.simulation.camera import draw_camera
 from pulsaurora.simulation.draws import Mapping, texture
-from pulsaurora.simulation.lighting import DARK_SKY, Heavens, Lighting, MoonGhosts, SunMoon, _cosine
+from pulsaurora.simulation.lighting import (
+    DARK_SKY,
+    GivenHeavens,
+    Heavens,
+    Lighting,
+    MoonGhosts,
+    SunMoon,
+    _cosine,
+)
 from pulsaurora.simulation.patches import SIZE, PatchLayer, draw_canvas
 from pulsaurora.simulation.precipitation import Flakes
 from pulsaurora.simulation.pulses import pulse_series, square_wave
@@ -113,9 +121,25 @@ def test_textures_have_zero_mean_and_unit_variance_and_repeat():
     assert np.abs(field[0] - field[-1]).mean() < 2 * step
 
 
+def stand(where):
+    """Heavens in which sun and moon stand still."""
+    return GivenHeavens(where, NIGHT)
+
+
+def test_given_heavens_move_as_the_sky_turns(lighting):
+    heavens = GivenHeavens(SunMoon(-11, 100, 20, 355, 0.5), NIGHT, sun_rate=0.1, moon_rate=-0.05)
+    later = heavens.at(NIGHT + np.timedelta64(4, "m"))
+    assert later == SunMoon(pytest.approx(-10.6), 101, pytest.approx(19.8), 356, 0.5)
+    levels = [
+        float(np.median(lighting.at(NIGHT + np.timedelta64(s, "s"), heavens)[0])) for s in range(0, 240, 30)
+    ]
+    assert levels == sorted(levels)
+    assert 1.2 < levels[-1] / levels[0] < 1.8  # a third of a degree of twilight
+
+
 def test_a_full_moon_outshines_the_dark_sky_by_what_was_measured(camera, lighting):
-    dark, _ = lighting.at(NIGHT, SunMoon(-40, 0, -30, 0, 1.0))
-    moonlit, deck = lighting.at(NIGHT, SunMoon(-40, 0, 60, 180, 1.0))
+    dark, _ = lighting.at(NIGHT, stand(SunMoon(-40, 0, -30, 0, 1.0)))
+    moonlit, deck = lighting.at(NIGHT, stand(SunMoon(-40, 0, 60, 180, 1.0)))
     north = (np.abs(camera.elevation - 60) < 5) & (np.abs((camera.azimuth + 180) % 360 - 180) < 20)
     ratio = np.median(moonlit[north]) / np.median(dark[north])
     assert 6 < ratio < 40  # Krisciunas and Schaefer: some 3 magnitudes
@@ -124,8 +148,8 @@ def test_a_full_moon_outshines_the_dark_sky_by_what_was_measured(camera, lightin
 
 def test_the_moons_aureole_follows_what_was_measured_near_it(camera, lighting):
     moon = SunMoon(-40, 0, 50, 120, 0.8)
-    clear, _ = lighting.at(NIGHT, moon)
-    dark, _ = lighting.at(NIGHT, SunMoon(-40, 0, -30, 0, 0.8))
+    clear, _ = lighting.at(NIGHT, stand(moon))
+    dark, _ = lighting.at(NIGHT, stand(SunMoon(-40, 0, -30, 0, 0.8)))
     apart = np.degrees(np.arccos(_cosine(camera, 50, 120)))
     near, far = (np.median((clear - dark)[np.abs(apart - at) < 0.5]) for at in (7, 60))
     scattering = {at: 10**5.36 * (1.06 + np.cos(np.radians(at)) ** 2) for at in (7, 60)}
@@ -158,7 +182,7 @@ def test_no_ghost_is_seen_without_a_moon(lighting):
 
 def test_twilight_darkens_as_the_sun_sinks(camera, lighting):
     levels = [
-        float(np.median(lighting.at(NIGHT, SunMoon(sun, 270, -30, 0, 0.5))[0]))
+        float(np.median(lighting.at(NIGHT, stand(SunMoon(sun, 270, -30, 0, 0.5)))[0]))
         for sun in (-6, -9, -12, -15, -18, -30)
     ]
     assert levels == sorted(levels, reverse=True)
