@@ -17,8 +17,7 @@ from pulsaurora.problems import ContractError
 
 SIDE = 256
 USUAL_CENTRE, USUAL_RADIUS = (129, 128), 124
-# Centres and radii that are tried, pixels: first in steps, then each about the best of these.
-_OFF, _CENTRE_STEP, _RADII, _RADIUS_STEP = 16, 4, (90, 134), 2
+_MARGIN = 42  # how far beyond the image the largest circle that is tried reaches, pixels, and a little
 _CORNER = 140  # farther than this from the middle no lens throws light of the sky
 # Logarithms are counted in this part of one: sums of whole numbers come out alike on every machine.
 _UNIT = 256
@@ -112,20 +111,24 @@ def find_sky_circle(mean):
     if mean.ndim != 2 or mean.shape[0] != mean.shape[1] or mean.shape[0] < 64:
         raise ContractError(f"mean: found shape {mean.shape}, expected a square image of 64 pixels or more")
     scale = mean.shape[0] / SIDE
-    light = _log_light(_resized(mean))
-    margin = _OFF + _CENTRE_STEP + _RADII[1] + 16 - SIDE // 2
-    padded = np.pad(light, margin, mode="edge")
-    first = _best(
-        padded, margin, USUAL_CENTRE, _OFF, _CENTRE_STEP, _RADII, _RADIUS_STEP, 2, _MOST_FIRST, 40, True
-    )
-    row, column, radius = first[:3]
-    row, column, radius, drops = _best(
-        padded, margin, (row, column), 4, 1, (radius - 5, radius + 8), 1, 2, _MOST, 72, False
-    )
-    share = (drops > _LEAST_DROP).mean()
-    if share < _LEAST_SHARE or np.clip(drops, -_MOST, _MOST).mean() < _LEAST_MEAN:
+    padded = np.pad(_log_light(_resized(mean)), _MARGIN, mode="edge")
+
+    rows, columns = _about(USUAL_CENTRE, 16, 4)
+    radii = np.arange(90, 135, 2)
+    score = _worth(_drops(padded, rows, columns, radii, 4, 40), _MOST_FIRST)
+    away = np.sqrt((rows - USUAL_CENTRE[0]) ** 2 + (columns - USUAL_CENTRE[1]) ** 2)
+    score = score - _AWAY_RADIUS * np.abs(radii - USUAL_RADIUS) - _AWAY_CENTRE * away[:, None]
+    centre, r = np.unravel_index(score.argmax(), score.shape)
+
+    rows, columns = _about((rows[centre], columns[centre]), 4, 1)
+    radii = np.arange(radii[r] - 5, radii[r] + 9)
+    drops = _drops(padded, rows, columns, radii, 2, 72)
+    score = _worth(drops, _MOST)
+    centre, r = np.unravel_index(score.argmax(), score.shape)
+    if score[centre, r] < _LEAST_MEAN or (drops[centre, r] > _LEAST_DROP).mean() < _LEAST_SHARE:
         return None
-    return SkyCircle((row + 0.5) * scale - 0.5, (column + 0.5) * scale - 0.5, radius * scale)
+    row, column = ((at + 0.5) * scale - 0.5 for at in (int(rows[centre]), int(columns[centre])))
+    return SkyCircle(row, column, int(radii[r]) * scale)
 
 
 def _resized(mean):
@@ -163,24 +166,26 @@ def _directions(n):
     return np.array([[math.sin(turn) for turn in turns], [math.cos(turn) for turn in turns]])
 
 
-def _best(padded, margin, centre, off, step, radii, radius_step, half, most, n, prefer_usual):
-    """Return row, column and radius of the circle with the greatest drop, and the drop in each direction.
-
-    The drop is taken from `half` steps of radius within the edge to as many without.
-    """
+def _about(centre, off, step):
+    """Return the rows and columns of centres to try about one, up to `off` pixels away each way."""
     around = np.arange(-off, off + 1, step)
-    rows = np.repeat(centre[0] + around, around.size)
-    columns = np.tile(centre[1] + around, around.size)
-    steps = np.arange(radii[0] - half * radius_step, radii[1] + half * radius_step + 1, radius_step)
-    down, right = np.rint(steps[:, None] * _directions(n)[:, None]).astype(np.int64)
-    width = padded.shape[1]
-    places = ((rows + margin) * width + columns + margin)[:, None, None] + (down * width + right)
-    along = padded.ravel()[places]
-    drops = along[:, : -2 * half] - along[:, 2 * half :]
-    tried = steps[half:-half]
-    score = np.clip(drops, -most, most).sum(axis=2) / n
-    if prefer_usual:
-        away = np.sqrt((rows - USUAL_CENTRE[0]) ** 2 + (columns - USUAL_CENTRE[1]) ** 2)
-        score = score - _AWAY_RADIUS * np.abs(tried - USUAL_RADIUS) - _AWAY_CENTRE * away[:, None]
-    k, r = np.unravel_index(score.argmax(), score.shape)
-    return int(rows[k]), int(columns[k]), int(tried[r]), drops[k, r]
+    return np.repeat(centre[0] + around, around.size), np.tile(centre[1] + around, around.size)
+
+
+def _drops(padded, rows, columns, radii, gap, n):
+    """Return how log brightness drops from `gap` pixels within circles to as many without.
+
+    Of each centre, radius and of n directions: int32 (n_centres, n_radii, n).
+    """
+    centres = (rows + _MARGIN) * padded.shape[1] + columns + _MARGIN
+
+    def along(radii):
+        down, right = np.rint(radii[:, None] * _directions(n)[:, None]).astype(np.int64)
+        return padded.ravel()[centres[:, None, None] + down * padded.shape[1] + right]
+
+    return along(radii - gap) - along(radii + gap)
+
+
+def _worth(drops, most):
+    """Return the mean over directions of drops held to a limit."""
+    return np.clip(drops, -most, most).sum(axis=2) / drops.shape[2]
