@@ -12,11 +12,10 @@ from functools import cache
 import numpy as np
 
 from pulsaurora.imaging.frames import PackedImages
-from pulsaurora.imaging.skymap import optics_elevation
+from pulsaurora.imaging.skymap import USUAL_CENTRE, USUAL_RADIUS, optics_elevation
 from pulsaurora.problems import ContractError
 
 SIDE = 256
-USUAL_CENTRE, USUAL_RADIUS = (129, 128), 124
 _MARGIN = 42  # how far beyond the image the largest circle that is tried reaches, pixels, and a little
 _CORNER = 140  # farther than this from the middle no lens throws light of the sky
 # Logarithms are counted in this part of one: sums of whole numbers come out alike on every machine.
@@ -113,11 +112,13 @@ def find_sky_circle(mean):
     scale = mean.shape[0] / SIDE
     padded = np.pad(_log_light(_resized(mean)), _MARGIN, mode="edge")
 
-    rows, columns = _about(USUAL_CENTRE, 16, 4)
+    # All circles that are tried have whole numbers.
+    usual_row, usual_column, usual_radius = (int(at) for at in (*USUAL_CENTRE, USUAL_RADIUS))
+    rows, columns = _about((usual_row, usual_column), 16, 4)
     radii = np.arange(90, 135, 2)
     score = _worth(_drops(padded, rows, columns, radii, 4, 40), _MOST_FIRST)
-    away = np.sqrt((rows - USUAL_CENTRE[0]) ** 2 + (columns - USUAL_CENTRE[1]) ** 2)
-    score = score - _AWAY_RADIUS * np.abs(radii - USUAL_RADIUS) - _AWAY_CENTRE * away[:, None]
+    away = np.sqrt((rows - usual_row) ** 2 + (columns - usual_column) ** 2)
+    score = score - _AWAY_RADIUS * np.abs(radii - usual_radius) - _AWAY_CENTRE * away[:, None]
     centre, r = np.unravel_index(score.argmax(), score.shape)
 
     rows, columns = _about((rows[centre], columns[centre]), 4, 1)

@@ -23,7 +23,7 @@ _NAME = re.compile(r"themis_skymap_([a-z]{4})_(\d{8})-(?:\+|%2B|\d{8})_v(\w+)\.s
 _SHAPE = (256, 256)
 # Horizon circle of the THEMIS optics on a 256x256 image: centre between gako 2011 (128.6, 124.2) and
 # gill 2014 (129.3, 131.9), radius from both (124.5 and 125 px).
-_CENTRE, _RADIUS = (129.0, 128.0), 124.5
+USUAL_CENTRE, USUAL_RADIUS = (129.0, 128.0), 124.5
 # Elevation falls from 90 degrees as _LINEAR * r + (1 - _LINEAR) * r**3 of the radius: least squares
 # over the gako 2011 skymap, with 0.85 degrees rms left over.
 _LINEAR = 0.943
@@ -195,8 +195,8 @@ def optics_elevation(shape=_SHAPE, centre=None, radius=None):
         raise ContractError(f"shape: found {shape}, expected at least one row and one column")
     scale = min(rows, columns) / 256.0
     if centre is None:
-        centre = (_CENTRE[0] * rows / 256.0, _CENTRE[1] * columns / 256.0)
-    radius = _RADIUS * scale if radius is None else float(radius)
+        centre = (USUAL_CENTRE[0] * rows / 256.0, USUAL_CENTRE[1] * columns / 256.0)
+    radius = USUAL_RADIUS * scale if radius is None else float(radius)
     if not radius > 0:
         raise ContractError(f"radius: found {radius}, expected pixels above zero")
     r = np.hypot(np.arange(rows)[:, None] - centre[0], np.arange(columns)[None, :] - centre[1]) / radius

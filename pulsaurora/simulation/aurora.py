@@ -119,7 +119,7 @@ class Arcs:
         self.tilt = rng.normal(0, 0.25) if chance(rng, 0.85) else rng.uniform(0, np.pi)
         spacing = log_uniform(rng, 20, 120)
         self.offset = rng.normal(0, 120) + spacing * (np.arange(n) - (n - 1) / 2) * rng.uniform(0.7, 1.3, n)
-        width = np.exp(rng.uniform(np.log(3), np.log(25), n))
+        width = log_uniform(rng, 3, 25, n)
         self.north = (width * rng.uniform(1, 3, n)).astype(np.float32)
         self.south = width.astype(np.float32)
         drift = (0.0 if chance(rng, 0.3) else log_uniform(rng, 0.02, 0.3)) * (1 + 2 * activity)

@@ -360,7 +360,7 @@ def _warm_pixels(rng):
     """
     warm = np.zeros(SHAPE, np.float32)
     n = int(log_uniform(rng, 2, 400))
-    warm[tuple(rng.integers(0, SHAPE[0], (2, n)))] = np.exp(rng.uniform(np.log(30), np.log(30000), n))
+    warm[tuple(rng.integers(0, SHAPE[0], (2, n)))] = log_uniform(rng, 30, 30000, n)
     return warm
 
 

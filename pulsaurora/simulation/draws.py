@@ -4,9 +4,10 @@ import numpy as np
 from scipy import fft
 
 
-def log_uniform(rng, low, high):
-    """Draw a number whose logarithm is uniform between low and high (both positive)."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+def log_uniform(rng, low, high, size=None):
+    """Draw a number, or `size` of them, whose logarithm is uniform between low and high (both positive)."""
+    drawn = np.exp(rng.uniform(np.log(low), np.log(high), size))
+    return float(drawn) if size is None else drawn
 
 
 def chance(rng, probability):
@@ -77,7 +78,7 @@ class Wander:
 
     def __init__(self, rng, mean, depth, shortest=60.0, longest=600.0, lowest=-np.inf):
         self.mean, self.depth, self.lowest = float(mean), float(depth), lowest
-        self._rate = 2 * np.pi / np.exp(rng.uniform(np.log(shortest), np.log(longest), 4))
+        self._rate = 2 * np.pi / log_uniform(rng, shortest, longest, 4)
         self._phase = rng.uniform(0, 2 * np.pi, 4)
 
     def __call__(self, t):

@@ -172,7 +172,7 @@ class Lighting:
             if (heavens, needed) not in self._key:
                 moments = np.datetime64(0, "us") + needed * step
                 self._key[heavens, needed] = self._fields(heavens.at(moments), _days(moments))
-        for old in [key for key in self._key if key[0] is heavens and key[1] not in (slot, slot + 1)]:
+        for old in [key for key in self._key if key[1] not in (slot, slot + 1)]:  # of all heavens: scenes end
             del self._key[old]
         a, b = self._key[heavens, slot], self._key[heavens, slot + 1]
         part = np.float32(part)
@@ -282,16 +282,16 @@ class MoonGhosts:
     def __init__(self, rng, camera):
         n = int(rng.choice([0, 1, 2, 3], p=[0.4, 0.25, 0.2, 0.15]))
         self.place = rng.uniform(-1.1, -0.2, n)  # along the line from the middle of the lens to the moon
-        self.radius = np.exp(rng.uniform(np.log(1.5), np.log(14), n))  # pixels
-        self.share = np.exp(rng.uniform(np.log(2e-4), np.log(4e-3), n))  # of the moon's light
+        self.radius = log_uniform(rng, 1.5, 14, n)  # pixels
+        self.share = log_uniform(rng, 2e-4, 4e-3, n)  # of the moon's light
         self.edge = rng.uniform(0.5, 2.0, n)
         self.camera, self._now = camera, (None, None)
 
     def at(self, where, light):
         """Return the ghosts' light where the moon's own is `light` counts; None where there is no ghost."""
-        key = round(where.moon_elevation, 1), round(where.moon_azimuth, 1)
         if not len(self.place):
             return None
+        key = round(where.moon_elevation, 1), round(where.moon_azimuth, 1)
         if self._now[0] != key:
             camera = self.camera
             row, column = camera.project(*key)

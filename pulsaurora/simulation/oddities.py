@@ -92,7 +92,7 @@ def _discs(rng, images):
     """Discs that wander over an even ground, bright or dark."""
     n = int(rng.integers(1, 25))
     place, speed = rng.uniform(0, 256, (n, 2)), rng.normal(0, log_uniform(rng, 0.5, 15), (n, 2))
-    size, level = np.exp(rng.uniform(np.log(4), np.log(50), n)), log_uniform(rng, 500, 8000)
+    size, level = log_uniform(rng, 4, 50, n), log_uniform(rng, 500, 8000)
     height = level * rng.uniform(-0.8, 4, n)
 
     def light(k):

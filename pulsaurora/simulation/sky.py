@@ -133,8 +133,9 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         glow = glow * passes
     ghosts = lighting.moon_ghosts(where)
     if ghosts is not None:
-        moon = camera.nearest(where.moon_elevation, where.moon_azimuth)
-        total = total + ghosts * (1 if passes is None else passes[moon])
+        if passes is not None:  # cloud before the moon, not before its ghosts, takes their light
+            ghosts *= passes[camera.nearest(where.moon_elevation, where.moon_azimuth)]
+        total += ghosts
     gain = np.float32(camera.sensitivity)
     through = camera.through * gain
     image = camera.blurred(total * through)

@@ -137,6 +137,13 @@ def test_given_heavens_move_as_the_sky_turns(lighting):
     assert 1.2 < levels[-1] / levels[0] < 1.8  # a third of a degree of twilight
 
 
+def test_light_of_heavens_that_are_past_is_not_kept(lighting):
+    for minute in range(6):  # as the scenes of a night follow one another
+        time = NIGHT + np.timedelta64(minute, "m")
+        lighting.at(time, GivenHeavens(SunMoon(-30, 100, -20, 355, 0.5 + 0.01 * minute), time))
+    assert len(lighting._key) == 2
+
+
 def test_a_full_moon_outshines_the_dark_sky_by_what_was_measured(camera, lighting):
     dark, _ = lighting.at(NIGHT, stand(SunMoon(-40, 0, -30, 0, 1.0)))
     moonlit, deck = lighting.at(NIGHT, stand(SunMoon(-40, 0, 60, 180, 1.0)))
