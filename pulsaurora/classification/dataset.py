@@ -100,7 +100,8 @@ def simulate_site(number, seed, n_minutes, odd_share=ODD_SHARE):
     if rng.random() < odd_share:
         images, scene = odd_images(rng, images), "unlike_any_sky"
         labels, sure = np.full_like(labels, UNLIKE), np.ones_like(sure)
-    grid = SkyGrid(camera.elevation_map() if skymap else sky_elevation([images]))
+    # Not rounded as at work, so that a model meets every way in which the edge may cut cells.
+    grid = SkyGrid(camera.elevation_map() if skymap else sky_elevation([images], grain=1))
     rows = window_features(reduce_frames(images, times, grid))
     if rng.random() > UNKNOWN_SITES:
         rows[:, -len(SUN_MOON) :] = np.concatenate([simulated_sun_moon(minute) for minute in minutes])

@@ -68,7 +68,7 @@ def _dayfile_elevation(day):
 def elevation_from_frames(minutes, read_minute):
     """Return the elevation of each pixel as some frames of the night show it, or None where none shows it.
 
-    The same minutes give the same elevations, whoever reads them.
+    The same minutes give the same elevations, whoever reads them, and so nearly always do others.
 
     Parameters
     ----------

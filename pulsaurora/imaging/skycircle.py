@@ -16,6 +16,11 @@ from pulsaurora.imaging.skymap import USUAL_CENTRE, USUAL_RADIUS, optics_elevati
 from pulsaurora.problems import ContractError
 
 SIDE = 256
+# To which steps centre and radius are rounded, counted from the usual optics, in pixels of 256 x 256: half a
+# cell. From one minute to the next they are found alike to a pixel or two, and what is said of a frame is not
+# to hang on which other frames were looked at, or which files of its night could be read.
+GRAIN = 4
+_USUAL = tuple(int(at) for at in (*USUAL_CENTRE, USUAL_RADIUS))  # whole, as all circles are that are tried
 _MARGIN = 42  # how far beyond the image the largest circle that is tried reaches, pixels, and a little
 _CORNER = 140  # farther than this from the middle no lens throws light of the sky
 # Logarithms are counted in this part of one: sums of whole numbers come out alike on every machine.
@@ -39,7 +44,7 @@ class SkyCircle:
     radius: float
 
 
-def sky_elevation(stacks, n_each=60):
+def sky_elevation(stacks, n_each=60, grain=GRAIN):
     """Estimate each pixel's elevation from frames: the usual law of the optics within the circle found there.
 
     Parameters
@@ -48,6 +53,8 @@ def sky_elevation(stacks, n_each=60):
         Frames of one imager, such as a few minutes of a night far apart. One after the other is looked at.
     n_each : int
         How many frames of each are looked at, evenly spaced.
+    grain : int
+        To which steps, pixels of 256 x 256, centre and radius are rounded.
 
     Returns
     -------
@@ -67,7 +74,11 @@ def sky_elevation(stacks, n_each=60):
     circle = find_sky_circle(total / np.float64(n)) if n else None
     if circle is None:
         return None
-    return optics_elevation(total.shape, (circle.row, circle.column), circle.radius)
+    scale = len(total) / SIDE
+    usual, step = scale * np.array(_USUAL), scale * grain
+    found = np.array([circle.row, circle.column, circle.radius])
+    found = usual + step * np.floor((found - usual) / step + 0.5)
+    return optics_elevation(total.shape, found[:2], found[2])
 
 
 def _frames(stack, n):
@@ -112,8 +123,7 @@ def find_sky_circle(mean):
     scale = mean.shape[0] / SIDE
     padded = np.pad(_log_light(_resized(mean)), _MARGIN, mode="edge")
 
-    # All circles that are tried have whole numbers.
-    usual_row, usual_column, usual_radius = (int(at) for at in (*USUAL_CENTRE, USUAL_RADIUS))
+    usual_row, usual_column, usual_radius = _USUAL
     rows, columns = _about((usual_row, usual_column), 16, 4)
     radii = np.arange(90, 135, 2)
     score = _worth(_drops(padded, rows, columns, radii, 4, 40), _MOST_FIRST)

@@ -88,7 +88,7 @@ def test_what_is_no_image_is_refused():
 
 def test_elevation_follows_the_circle_and_packed_images_give_the_same():
     images = np.stack([disc(120, 135, 105, seed=k) for k in range(9)])
-    found = sky_elevation([images])
+    found = sky_elevation([images], grain=1)
     expected = optics_elevation(centre=(120, 135), radius=105)
     both = np.isfinite(found) & np.isfinite(expected)
     assert np.abs(found - expected)[both].max() < 2.5
@@ -96,8 +96,8 @@ def test_elevation_follows_the_circle_and_packed_images_give_the_same():
 
     data = b"head" + b"".join(image.astype(">u2").tobytes() for image in images)
     packed = PackedImages(data, 4 + 2 * 256 * 256 * np.arange(9))
-    assert np.array_equal(sky_elevation([packed]), found, equal_nan=True)
-    assert np.array_equal(sky_elevation([images[:4], images[4:]]), found, equal_nan=True)
+    assert np.array_equal(sky_elevation([packed], grain=1), found, equal_nan=True)
+    assert np.array_equal(sky_elevation([images[:4], images[4:]], grain=1), found, equal_nan=True)
 
 
 @pytest.mark.parametrize(
@@ -145,4 +145,23 @@ def test_some_minutes_of_a_night_tell_and_those_that_cannot_be_read_do_not_matte
         assert elevation_from_frames([], noted) is None
     assert read == [6, 2]
     row, column = np.unravel_index(np.nanargmax(found), found.shape)
-    assert abs(row - 122) <= 2 and abs(column - 133) <= 2
+    assert abs(row - 122) <= 3 and abs(column - 133) <= 3
+
+
+def test_what_a_real_night_shows_does_not_hang_on_which_minutes_are_looked_at(shared_data):
+    nights, _ = find_nights(shared_data / "stream0", "2014-03-10", "2014-03-10")
+    minutes = [minute for hour in sorted(nights[0].hours) for minute in nights[0].hours[hour]]
+    with open_minutes(nights[0], packed=True) as read_minute:
+        expected = elevation_from_frames(minutes, read_minute)
+        for minute in minutes:
+            assert np.array_equal(elevation_from_frames([minute], read_minute), expected, equal_nan=True)
+
+
+def test_rounding_counts_from_the_usual_optics():
+    images = np.stack([disc(131, 135, 105)] * 2)  # 2 and 7 pixels off, 19 smaller
+    rounded = sky_elevation([images])
+    circle = find_sky_circle(images.mean(0))
+    assert near(circle, 131, 135, 105, 1.5)
+    centres = [(129 + 4 * i, 128 + 4 * j) for i in (0, 1) for j in (1, 2)]
+    choices = [optics_elevation(centre=c, radius=r) for c in centres for r in (104, 108)]
+    assert any(np.array_equal(rounded, choice, equal_nan=True) for choice in choices)
