@@ -1,18 +1,82 @@
 """What the pages of a Parquet file say they inflate to, told without inflating any.
 
 A reader of Parquet sets aside what the header before each page claims, up to 2 GB a page and column, whatever
-the file's own summary says. Headers are small structs of Thrift's compact protocol, skipped over here but for
-the few numbers that matter.
+the file's own summary says. Headers, and the footer that tells where they are, are structs of Thrift's
+compact protocol, skipped over here but for the few numbers that matter. pyarrow could tell where pages are,
+but where a footer's statistics of sizes do not fit its schema it ends the process.
 """
+
+from dataclasses import dataclass
 
 from pulsaurora.problems import UnreadableFileError
 
-_FIRST_BYTES, _LONGEST_HEADER = 1024, 2**20
+_FIRST_BYTES, _LONGEST_HEADER, _LONGEST_FOOTER = 1024, 2**20, 2**20
+_MAGIC = b"PAR1"
 _DEEPEST, _LONGEST_VARINT = 16, 10
 # Fields of PageHeader, and of the headers of data pages (versions 1 and 2) within it.
 _INFLATED, _STORED, _NUMBER_OF_VALUES = 2, 3, 1
 _DATA_PAGES = (5, 8)
+# Fields of FileMetaData, RowGroup, ColumnChunk and ColumnMetaData.
+_ROW_GROUPS, _COLUMNS, _META_DATA = 4, 1, 3
+_VALUES, _COMPRESSED, _DATA_OFFSET, _DICTIONARY_OFFSET = 5, 7, 9, 11
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Where the pages of one column are in one group of rows, as the file's footer tells."""
+
+    num_values: int
+    total_compressed_size: int
+    data_page_offset: int
+    dictionary_page_offset: int | None
+
+    @property
+    def has_dictionary_page(self):
+        """Whether a dictionary comes before the values."""
+        return self.dictionary_page_offset is not None
+
+
+def read_chunks(file):
+    """Return the column chunks of each row group of a Parquet file, as its footer lists them.
+
+    Parameters
+    ----------
+    file : binary file
+
+    Returns
+    -------
+    list of list of Chunk
+
+    Raises
+    ------
+    UnreadableFileError
+        If the footer is none, or longer than that of any table of a night; the message has no file's name.
+    """
+    size = file.seek(0, 2)
+    file.seek(max(size - 8, 0))
+    tail = file.read(8)
+    length = int.from_bytes(tail[:4], "little")
+    if len(tail) < 8 or tail[4:] != _MAGIC or length > size - 8:
+        raise UnreadableFileError("no footer of a Parquet file")
+    if length > _LONGEST_FOOTER:
+        raise UnreadableFileError(f"a footer of {length:,} bytes; {_LONGEST_FOOTER:,} is the most")
+    file.seek(size - 8 - length)
+    try:
+        footer, _ = _Compact(file.read(length)).struct()
+        return [
+            [_chunk(column[_META_DATA]) for column in group[_COLUMNS]] for group in footer[_ROW_GROUPS] or []
+        ]
+    except (IndexError, KeyError, TypeError):
+        raise UnreadableFileError("a damaged footer") from None
+
+
+def _chunk(fields):
+    known = [fields[number] for number in (_VALUES, _COMPRESSED, _DATA_OFFSET)]
+    dictionary = fields.get(_DICTIONARY_OFFSET)
+    if not all(isinstance(number, int) for number in known) or not isinstance(dictionary, int | None):
+        raise UnreadableFileError("a damaged footer")
+    return Chunk(*known, dictionary)
 
 
 def count_inflated(file, chunk):
@@ -23,7 +87,7 @@ def count_inflated(file, chunk):
     Parameters
     ----------
     file : binary file
-    chunk : pyarrow.parquet.ColumnChunkMetaData
+    chunk : Chunk
 
     Raises
     ------
@@ -76,7 +140,7 @@ class _Compact:
         self.data, self.at = data, 0
 
     def struct(self, depth=0):
-        """Return the numbers and structs of a struct, by their number, and where it ends."""
+        """Return a struct's numbers, structs and lists of structs, by their number, and where it ends."""
         if depth > _DEEPEST:
             raise UnreadableFileError("a page header of structs within structs without end")
         fields, number = {}, 0
@@ -123,8 +187,8 @@ class _Compact:
         elif kind in (_LIST, _SET):
             size = self._byte()
             n = size >> 4 if size >> 4 < 15 else self._varint()
-            for _ in range(n):
-                self._value(size & 15, depth + 1, True)
+            values = [self._value(size & 15, depth + 1, True) for _ in range(n)]
+            return values if size & 15 == _STRUCT else None
         elif kind == _MAP:
             if n := self._varint():
                 kinds = self._byte()

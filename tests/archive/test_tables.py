@@ -5,6 +5,8 @@ import datetime
 import io
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -304,6 +306,68 @@ def test_page_headers_that_are_none_are_refused(tmp_path, header):
     damaged = data[:at] + header + data[at + len(header) :] if header else data[:at]
     with pytest.raises(UnreadableFileError):
         parquetpages.count_inflated(io.BytesIO(damaged), chunk)
+
+
+def test_the_footer_tells_where_pages_are_as_pyarrow_does(tmp_path):
+    path = tmp_path / "x.parquet"
+    columns = {"patch": np.arange(1000), "kind": ["a", "b"] * 500, "empty": [None] * 1000}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path, row_group_size=300, use_dictionary=["kind"])
+    about = pyarrow.parquet.read_metadata(path)
+    with open(path, "rb") as file:
+        groups = parquetpages.read_chunks(file)
+    assert [len(group) for group in groups] == [3] * 4
+    for i, group in enumerate(groups):
+        for j, chunk in enumerate(group):
+            expected = about.row_group(i).column(j)
+            for name in ("num_values", "total_compressed_size", "data_page_offset", "has_dictionary_page"):
+                assert getattr(chunk, name) == getattr(expected, name)
+            assert chunk.dictionary_page_offset == expected.dictionary_page_offset
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"PAR1",
+        b"PAR1\x00\x00\x00\x00PAR1",
+        b"PAR1" + b"\xff" * 4 + b"PAR1",
+        b"\x00" * 40 + (2**20 + 1).to_bytes(4, "little") + b"PAR1",
+        b"\x00" * (2**20 + 50) + (2**20 + 1).to_bytes(4, "little") + b"PAR1",
+        b"\x49\x1c\x19\x1c\x00\x00\x00" + (7).to_bytes(4, "little") + b"PAR1",
+        b"\x45\x02\x00" + (3).to_bytes(4, "little") + b"PAR1",
+    ],
+)
+def test_footers_that_are_none_are_refused(data):
+    with pytest.raises(UnreadableFileError, match="footer"):
+        parquetpages.read_chunks(io.BytesIO(data))
+
+
+def in_a_program_of_its_own(path, name):
+    """Read a column in a program that ends right after; returns its status and what it printed."""
+    code = f"""
+from pulsaurora.archive.parquettables import read_parquet_columns
+found = read_parquet_columns({str(path)!r}, [{name!r}])
+print(None if found is None else len(found[0]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return done.returncode, done.stdout.strip()
+
+
+def test_a_program_that_ends_after_reading_ends_well(tmp_path):
+    path = tmp_path / "x.parquet"
+    tables.write_parquet(path, {f"c{k}": np.arange(1000.0) for k in range(100)}, {})
+    assert {in_a_program_of_its_own(path, "c7") for _ in range(6)} == {(0, "1000")}
+
+
+def test_statistics_that_do_not_fit_the_schema_end_no_program(tmp_path):
+    path = tmp_path / "x.parquet"
+    tables.write_parquet(path, {"brightness": np.arange(1000.0)}, {})
+    data = path.read_bytes()
+    optional, required = (b"\x25" + said + b"\x18\x0abrightness" for said in (b"\x02", b"\x00"))
+    assert data.count(optional) == 1  # now each value has one level less than the histograms of levels tell
+    path.write_bytes(data.replace(optional, required))
+    status, _ = in_a_program_of_its_own(path, "brightness")
+    assert status == 0
 
 
 class Harm:
