@@ -185,7 +185,9 @@ def _relief_row(relief, inside, stars):
     }
 
 
-def modulation_row(times_s, levels, pedestals, ratios, mask, centre, half=60.0, cadence=3.0, block=4):
+def modulation_row(
+    times_s, levels, pedestals, ratios, mask, centre, half=60.0, cadence=3.0, block=4, sky=None
+):
     """The modulation numbers of one window by their definitions, as a dictionary.
 
     levels is (n, rows, cols) counts; mask (rows, cols) 0 outside, 1 inside, 2 inside and low.
@@ -255,6 +257,7 @@ def modulation_row(times_s, levels, pedestals, ratios, mask, centre, half=60.0, 
     logs = np.where(inside, np.log10(counts + offset), 0)
     row.update(_flow_row(times_s, logs, inside, near, centre + half, cadence))
     row.update(beat_row(times_s, counts, ratios, inside, centre, min(30, half) + cadence / 2, block))
+    row.update(reversal_row(times_s, counts, ratios, inside, centre, half + cadence / 2, block, sky))
     if not some:
         return row
 
@@ -359,6 +362,31 @@ def beat_row(times_s, counts, ratios, inside, centre, reach, block=4):
     }
 
 
+def reversal_row(times_s, counts, ratios, inside, centre, reach, block=4, sky=None):
+    """How often cells turn round in the slot's window; counts above pedestal, sky the frames' log light."""
+    near = np.abs(times_s - middle_of_slot(centre)) <= reach
+    x = np.log10(counts[near][:, inside] + 100)
+    if sky is not None:
+        x = x - sky[near, None]
+    mean = counts[near][:, inside].mean(axis=0)
+    noise = ratios[near].mean() * np.sqrt((1.68 * mean + 380) / quiet_pixels(block)) / (mean + 100)
+    limit = np.maximum(0.04, 6 * noise) / np.log(10)
+    # The longest run of legs that go up and down by turns, each by more than the limit.
+    up, down = np.zeros(x.shape, int), np.zeros(x.shape, int)
+    for i in range(len(x)):
+        for j in range(i):
+            up[i] = np.where(x[i] - x[j] > limit, np.maximum(up[i], down[j] + 1), up[i])
+            down[i] = np.where(x[j] - x[i] > limit, np.maximum(down[i], up[j] + 1), down[i])
+    turns = np.maximum(up, down).max(axis=0) - 1
+    where = {tuple(k) for k, n in zip(np.argwhere(inside), turns, strict=True) if n >= 2}
+    sizes = [len(group) for group in _groups(where)] or [0]
+    row = {f"reversing_{n}": np.log10(0.003 + np.mean(turns >= n)) for n in (1, 2, 4, 7)}
+    row["reversals_mean"] = np.log10(1 + turns[turns >= 2].mean()) if where else 0.0
+    row["reversing_largest"] = np.log10(0.003 + max(sizes) / inside.sum())
+    row["reversing_alone"] = sizes.count(1) / len(where) if where else 0.0
+    return row
+
+
 def warm_pixels(frames, every=2):
     """Where pixels stand out alone in the mean of every second frame of one minute: set of (row, column)."""
     used = frames[::every].astype(float)
@@ -401,8 +429,8 @@ def spark_of(frames, k, pedestals, ratios, peak_scale, block, warm):
 
 
 def star_row(times_s, frames, elevation, pedestals, ratios, centre, reach=61.5, block=4):
-    """The numbers about faint stars round one frame by their definitions, as a dictionary."""
-    near = [k for k, t in enumerate(times_s) if abs(t - times_s[centre]) <= reach]
+    """The numbers about faint stars round the slot of one frame by their definitions, as a dictionary."""
+    near = [k for k, t in enumerate(times_s) if abs(t - middle_of_slot(times_s[centre])) <= reach]
     size = frames.shape[1] // block
     inside = elevation.reshape(size, block, size, block).min(axis=(1, 3)) >= 15
     minutes = np.floor(np.asarray(times_s) / 60 + 1e-9)
@@ -447,6 +475,9 @@ def star_row(times_s, frames, elevation, pedestals, ratios, centre, reach=61.5, 
     density = np.array([about(count, i, j, 2) / max(about(cells_in, i, j, 2), 2.5) for i, j in cells])
     smooth = np.array([about(relief, i, j, 1) / 9 for i, j in cells])
     bright, dark = (relief > 0.04) & cells_in, (relief < -0.04) & cells_in
+    void = density < 0.3 * max(np.sort(density)[len(density) // 2], 0.02)
+    standing = np.array([relief[i, j] for i, j in cells])
+    steady = np.argwhere(stars & cells_in.repeat(2, 0).repeat(2, 1) & (spark > 0.8))
 
     def within(where):
         return np.log10((count[where].sum() + 2) / (total * where.sum() / len(cells) + 2))
@@ -460,6 +491,51 @@ def star_row(times_s, frames, elevation, pedestals, ratios, centre, reach=61.5, 
         "faint_on_structure": total / (total + 10) * np.corrcoef(density, np.abs(smooth))[0, 1],
         "passing_points": np.log10(1 + np.mean(passing or [0])),
         "lasting_points": np.log10(1 + np.mean(lasting or [0])),
+        "star_voids": void.mean(),
+        "star_clumping": density.std() / (density.mean() + 0.01) * np.sqrt(min(25 * density.mean(), 4)),
+        "star_void_relief": standing[void].mean() - standing[~void].mean() if len(set(void)) > 1 else 0,
+        "steady_stars": np.log10(1 + len(steady)),
+    } | starlight_row(
+        np.array([[s[i, j] for i, j in steady] for s in sparks]),
+        np.array([[level[i // 2, j // 2] for i, j in steady] for level in levels]),
+        [ratios[k] for k in near],
+    )  # fmt: skip
+
+
+def middle_of_slot(time_s):
+    """Frames of 20 s share some numbers."""
+    return np.floor(time_s / 20) * 20 + 10
+
+
+def starlight_row(sparks, light, ratios):
+    """How stars come and go beside the sky about them; sparks and light (counts) are (n_frames, n_stars)."""
+    n = sparks.shape[1] if sparks.ndim == 2 else 0
+    if len(sparks) < 15 or n < 3:
+        return {"light_by_stars": -4} | dict.fromkeys(
+            ("dimming_p50", "dimming_p85", "vanishing", "dimming_on_light", "dimming_slope", "wavering_p50",
+             "wavering_p85"), 0
+        )  # fmt: skip
+    noise = np.maximum(np.array(ratios)[:, None] * np.sqrt(1.68 * light + 380), 0.02 * light)
+
+    def smooth(rows):
+        return np.array([rows[k : k + 9].mean(axis=0) for k in range(len(rows) - 8)])
+
+    def ranked(values, percent):
+        return np.sort(values)[percent * n // 100]
+
+    excess, sky = smooth(sparks * noise), smooth(np.log10(light + 100))
+    dimming = 1 - np.maximum(excess.min(0), 0) / np.maximum(excess.max(0), 1)
+    y, x = (excess - excess.mean(0)) / np.maximum(excess.mean(0), 1), sky - sky.mean(0)
+    wavering = np.log10(0.01 + sparks.var(0) / (0.5 * np.mean(np.diff(sparks, axis=0) ** 2, axis=0) + 1e-3))
+    return {
+        "dimming_p50": ranked(dimming, 50),
+        "dimming_p85": ranked(dimming, 85),
+        "vanishing": np.mean(dimming > 0.7),
+        "dimming_on_light": (x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum() + 1e-9),
+        "dimming_slope": np.clip((x * y).sum() / ((x**2).sum() + 5e-4 * x.size), -5, 5),
+        "light_by_stars": np.log10(np.sqrt(np.mean(x**2)) + 1e-4),
+        "wavering_p50": ranked(wavering, 50),
+        "wavering_p85": ranked(wavering, 85),
     }
 
 

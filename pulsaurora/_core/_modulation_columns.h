@@ -1,4 +1,4 @@
-/* Columns that _spectra, _patches, _flow and _beats fill, each its own, in the order of
+/* Columns that _spectra, _patches, _flow, _beats and _reversals fill, each its own, in the order of
  * pulsaurora.pulsation.table.MODULATION. */
 #ifndef PULSAURORA_MODULATION_COLUMNS_H
 #define PULSAURORA_MODULATION_COLUMNS_H
@@ -16,6 +16,7 @@ enum {
     FLOW_EXPLAINED, FLOW_SPEED, CHANGE,
     FLOW_LOCAL_EXPLAINED, FLOW_LOCAL_SPEED,
     BEAT_04, BEAT_16, BEAT_ON_EDGES, BEAT_ON_BRIGHT,
+    REVERSING_1, REVERSING_2, REVERSING_4, REVERSING_7, REVERSALS_MEAN, REVERSING_LARGEST, REVERSING_ALONE,
     N_MODULATION_COLUMNS
 };
 

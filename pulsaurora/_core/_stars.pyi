@@ -3,6 +3,7 @@ from numpy.typing import NDArray
 
 N_STARS: int
 
+def scratch_sizes() -> tuple[int, int]: ...
 def fill_sparks(
     levels: NDArray[np.float32],
     peaks: NDArray[np.float32],
@@ -24,11 +25,15 @@ def fill_stars(
     first: int,
     last: int,
     half_s: float,
+    slot_s: float,
     next_s: float,
     offset: float,
+    gain: float,
+    read_variance: float,
     levels: NDArray[np.float32],
     points: NDArray[np.int32],
     total: NDArray[np.int16],
     scratch: NDArray[np.float32],
+    lists: NDArray[np.int32],
     out: NDArray[np.float32],
 ) -> None: ...

@@ -2,16 +2,18 @@
 
 A block's spark is how far its brightest pixel stands above what noise alone would make it. Averaged over two
 minutes, in which stars turn by less than a pixel or two, sparks show stars two magnitudes fainter than one
-frame does: enough of them to tell where something hides them. Stars last from frame to frame; flakes of snow,
-aircraft and particles that hit the CCD are elsewhere in the next. Fine blocks and cells are those of _structure.
+frame does: enough of them to tell where something hides them, and when. Stars last from frame to frame; flakes of
+snow, aircraft and particles that hit the CCD are elsewhere in the next. Fine blocks and cells are those of
+_structure. Frames of one slot of time share the numbers of the window about its middle.
 Oracle: tests/naive_sky.py::star_row.
 """
 
-from libc.math cimport fabsf, log10
+from libc.math cimport fabsf, floor, log10, sqrt
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cdef extern from "_numeric.h" nogil:
+    float pulsaurora_select(const float *values, int n, int k)
     double pulsaurora_correlation(const float *x, const float *y, int n)
 
 cdef extern from "_relief.h" nogil:
@@ -31,10 +33,32 @@ cdef extern from "_stars.h" nogil:
     void pulsaurora_add_levels(const float *levels, float *total, int n)
     void pulsaurora_mean_log(const float *total, float count, float offset, float *out, int n)
 
+cdef extern from "_dimming.h" nogil:
+    enum:
+        PULSAURORA_MOST_STARS, PULSAURORA_SMOOTHED
+    ctypedef struct pulsaurora_starlight:
+        float *sum
+        float *squares
+        float *steps
+        float *least
+        float *xx
+        float *xy
+        float *yy
+        float *running
+        float *leaving
+    void pulsaurora_star_frame(float *excess, float *light, float ratio, float gain, float read_variance,
+                               float offset, int number, pulsaurora_starlight *s, int n)
+    int pulsaurora_smooth_rows(float *rows, int n_frames, float *running, float *leaving, int n)
+    void pulsaurora_star_moments(const float *excess, const float *light, int n_rows, pulsaurora_starlight *s, int n)
+    void pulsaurora_star_ranks(int n_frames, pulsaurora_starlight *s, int n)
+
 # Columns of the output, in the order of pulsaurora.pulsation.table.STARS.
 cdef enum:
     FAINT_STARS, FAINT_STAR_COVER, FAINT_IN_BRIGHT, FAINT_IN_DARK, FAINT_ON_RELIEF, FAINT_ON_STRUCTURE
     PASSING_POINTS, LASTING_POINTS
+    STAR_VOIDS, STAR_CLUMPING, STAR_VOID_RELIEF
+    STEADY_STARS, DIMMING_P50, DIMMING_P85, VANISHING, DIMMING_ON_LIGHT, DIMMING_SLOPE, LIGHT_BY_STARS
+    WAVERING_P50, WAVERING_P85
     N_COLUMNS
 
 N_STARS = N_COLUMNS
@@ -50,7 +74,16 @@ cdef int8_t SOME = 40
 # With fewer stars, where they stand says little: the correlations are taken for less.
 cdef double FEW = 10
 # The sums of sparks are of 16 bits.
-cdef int MOST_FRAMES = 240
+cdef enum:
+    MOST_FRAMES = 240
+# Stars whose light is followed in time have a mean spark of this, and there are as many frames and stars at least.
+cdef double FOLLOWED = 16 * 0.8
+cdef int LEAST_FRAMES = 15, LEAST_STARS = 3
+
+
+def scratch_sizes():
+    """Floats, and numbers of 32 bits, of scratch that fill_stars needs."""
+    return 6 * 1024 + 2 * MOST_FRAMES * PULSAURORA_MOST_STARS, 2 * PULSAURORA_MOST_STARS
 
 
 def fill_sparks(const float[:, :, ::1] levels, const float[:, :, ::1] peaks, const float[:, ::1] structure,
@@ -71,22 +104,26 @@ def fill_sparks(const float[:, :, ::1] levels, const float[:, :, ::1] peaks, con
 def fill_stars(const double[::1] times_s, const int8_t[:, ::1] sparks, const float[:, ::1] cells,
                const float[:, ::1] structure, const uint8_t[:, ::1] fine_mask, const int32_t[::1] place,
                const int32_t[::1] coarse_place, const float[:, ::1] background, Py_ssize_t first, Py_ssize_t last,
-               double half_s, double next_s, double offset, float[:, ::1] levels, int32_t[:, ::1] points,
-               int16_t[::1] total, float[::1] scratch, float[:, ::1] out):
+               double half_s, double slot_s, double next_s, double offset, double gain, double read_variance,
+               float[:, ::1] levels, int32_t[:, ::1] points, int16_t[::1] total, float[::1] scratch,
+               int32_t[::1] lists, float[:, ::1] out):
     """Fill one row of numbers about stars for each of frames first .. last - 1.
 
-    times_s (n,) ascending seconds; sparks (n, 4096); cells (n, n_cells) counts; structure (n, >= 1): pedestal
-    first; fine_mask (64, 64); place and coarse_place (n_inside,): where cells inside lie in a row of cells and
-    in the 32 x 32 grid; background (7, n_inside) as in _structure. Frames within half_s seconds count, 240 at
-    most; a frame is next to another when within next_s. levels (n, n_inside), points (n, 3), total (4096,) and
-    scratch (6 * 1024,) are scratch; out is (last - first, N_STARS)
-    float32.
+    times_s (n,) ascending seconds; sparks (n, 4096); cells (n, n_cells) counts; structure (n, >= 2): pedestal
+    and noise ratio first; fine_mask (64, 64); place and coarse_place (n_inside,): where cells inside lie in a row
+    of cells and in the 32 x 32 grid; background (7, n_inside) as in _structure. Frames within half_s seconds of
+    the middle of a frame's slot of slot_s seconds count, the first 240 of them; a frame is next to another when
+    within next_s. levels (n, n_inside), points (n, 3), total (4096,), scratch and lists (scratch_sizes()) are
+    scratch; out is (last - first, N_STARS) float32.
     """
     cdef:
         Py_ssize_t f, g, low = 0, high = 0, new_low, new_high
         int n_inside = place.shape[0], c
+        double slot = -1, middle
         float *area = &scratch[0]
         float *grid = &scratch[1024]
+        float *row
+        pulsaurora_starlight starlight
     if last <= first or n_inside == 0:
         return
     with nogil:
@@ -96,12 +133,18 @@ def fill_stars(const double[::1] times_s, const int8_t[:, ::1] sparks, const flo
             grid[coarse_place[c]] = 1
         pulsaurora_box(grid, 2, area)
         for f in range(first, last):
+            row = &out[f - first, 0]
+            if f > first and floor(times_s[f] / slot_s) == slot:
+                memcpy(row, &out[f - first - 1, 0], N_COLUMNS * sizeof(float))
+                continue
+            slot = floor(times_s[f] / slot_s)
+            middle = (slot + 0.5) * slot_s
             new_low = low
-            while times_s[new_low] < times_s[f] - half_s or f - new_low > MOST_FRAMES // 2 - 1:
+            while new_low < f and times_s[new_low] < middle - half_s:
                 new_low += 1
             new_high = max(high, new_low)
-            while (new_high < times_s.shape[0] and times_s[new_high] <= times_s[f] + half_s
-                   and new_high - f < MOST_FRAMES // 2):
+            while (new_high < times_s.shape[0] and times_s[new_high] <= middle + half_s
+                   and new_high - new_low < MOST_FRAMES):
                 new_high += 1
             for g in range(low, min(new_low, high)):
                 pulsaurora_add_sparks(&sparks[g, 0], -1, &total[0])
@@ -113,8 +156,78 @@ def fill_stars(const double[::1] times_s, const int8_t[:, ::1] sparks, const flo
             low = new_low
             high = new_high
             one_row(levels, fine_mask, coarse_place, background, low, high, offset, &total[0],
-                    area, grid, &out[f - first, 0])
-            mean_points(points, low, high, &out[f - first, 0])
+                    area, grid, row)
+            mean_points(points, low, high, row)
+            follow_stars(sparks, levels, structure, fine_mask, coarse_place, low, high, offset, gain, read_variance,
+                         &total[0], &starlight, &scratch[6 * 1024], &lists[0], row)
+
+
+cdef void follow_stars(const int8_t[:, ::1] sparks, const float[:, ::1] levels, const float[:, ::1] structure,
+                       const uint8_t[:, ::1] fine_mask, const int32_t[::1] coarse_place, Py_ssize_t low,
+                       Py_ssize_t high, double offset, double gain, double read_variance, const int16_t *total,
+                       pulsaurora_starlight *s, float *series, int32_t *lists, float *out) noexcept nogil:
+    """Tell how the stars' light comes and goes in frames low .. high - 1.
+
+    Cloud that passes dims a star for longer than a frame, and brightens or darkens the sky about it; twinkling
+    does neither, and aurora brightens the sky alone.
+    """
+    cdef:
+        int n_frames = <int>(high - low), n_rows, n = 0, c, i, j, k, b, vanishing = 0
+        int32_t *block = lists
+        int32_t *cell = lists + PULSAURORA_MOST_STARS
+        float *excess = series
+        float *light
+        double xx = 0, xy = 0, yy = 0
+        Py_ssize_t g
+        uint8_t[1024] starry
+    for k in range(STEADY_STARS, N_COLUMNS):
+        out[k] = 0
+    out[LIGHT_BY_STARS] = -4
+    pulsaurora_any_above(total, <int16_t>(FOLLOWED * n_frames), starry)
+    for c in range(coarse_place.shape[0]):
+        k = coarse_place[c]
+        if not starry[k]:
+            continue
+        for b in range(4):
+            i = 2 * (k // 32) + b // 2
+            j = 2 * (k % 32) + b % 2
+            if (n < PULSAURORA_MOST_STARS and total[64 * i + j] > FOLLOWED * n_frames
+                    and is_star(total, fine_mask, i, j, n_frames)):
+                block[n] = 64 * i + j
+                cell[n] = c
+                n += 1
+    out[STEADY_STARS] = log10(1.0 + n)
+    if n < LEAST_STARS or n_frames < LEAST_FRAMES:
+        return
+    light = series + n_frames * n
+    memset(s.sum, 0, n * sizeof(float))
+    memset(s.squares, 0, n * sizeof(float))
+    memset(s.steps, 0, n * sizeof(float))
+    for g in range(low, high):
+        k = <int>(g - low)
+        for c in range(n):
+            excess[k * n + c] = sparks[g, block[c]]
+            light[k * n + c] = levels[g, cell[c]]
+        pulsaurora_star_frame(excess + k * n, light + k * n, structure[g, 1], <float>gain, <float>read_variance,
+                              <float>offset, k, s, n)
+    n_rows = pulsaurora_smooth_rows(excess, n_frames, s.running, s.leaving, n)
+    pulsaurora_smooth_rows(light, n_frames, s.running, s.leaving, n)
+    pulsaurora_star_moments(excess, light, n_rows, s, n)
+    pulsaurora_star_ranks(n_frames, s, n)
+    for c in range(n):
+        vanishing += s.least[c] > <float>0.7
+        xx += s.xx[c]
+        xy += s.xy[c]
+        yy += s.yy[c]
+    out[DIMMING_P50] = pulsaurora_select(s.least, n, n // 2)
+    out[DIMMING_P85] = pulsaurora_select(s.least, n, 85 * n // 100)
+    out[VANISHING] = <float>vanishing / n
+    out[DIMMING_ON_LIGHT] = xy / sqrt(xx * yy + 1e-9)
+    xy /= xx + 5e-4 * n * n_rows
+    out[DIMMING_SLOPE] = min(max(xy, -5.0), 5.0)
+    out[LIGHT_BY_STARS] = log10(sqrt(xx / (n * n_rows)) + 1e-4)
+    out[WAVERING_P50] = pulsaurora_select(s.steps, n, n // 2)
+    out[WAVERING_P85] = pulsaurora_select(s.steps, n, 85 * n // 100)
 
 
 cdef void count_points(Py_ssize_t g, const double[::1] times_s, const int8_t[:, ::1] sparks,
@@ -212,6 +325,7 @@ cdef void one_row(const float[:, ::1] levels, const uint8_t[:, ::1] fine_mask,
     for c in range(n):
         n_covered += density[c] > 0.25 * max(mean_density, 0.02)
     out[FAINT_STAR_COVER] = <float>n_covered / n
+    describe_voids(density, relief, n, mean_density, out)
     memset(grid, 0, 1024 * sizeof(float))
     for c in range(n):
         grid[coarse_place[c]] = relief[c]
@@ -221,3 +335,21 @@ cdef void one_row(const float[:, ::1] levels, const uint8_t[:, ::1] fine_mask,
         relief[c] = fabsf(work[c])
     out[FAINT_ON_RELIEF] = n_stars / (n_stars + FEW) * pulsaurora_correlation(density, work, n)
     out[FAINT_ON_STRUCTURE] = n_stars / (n_stars + FEW) * pulsaurora_correlation(density, relief, n)
+
+
+cdef void describe_voids(const float *density, const float *relief, int n, double mean, float *out) noexcept nogil:
+    """Tell how unevenly stars stand, and whether the sky is brighter where they lack."""
+    cdef:
+        double median = pulsaurora_select(density, n, n // 2), limit = 0.3 * max(median, 0.02), spread = 0
+        double in_voids = 0, elsewhere = 0
+        int c, n_void = 0
+    for c in range(n):
+        spread += (density[c] - mean) ** 2
+        if density[c] < limit:
+            n_void += 1
+            in_voids += relief[c]
+        else:
+            elsewhere += relief[c]
+    out[STAR_VOIDS] = <float>n_void / n
+    out[STAR_CLUMPING] = sqrt(spread / n) / (mean + 0.01) * sqrt(min(25 * mean, 4.0))
+    out[STAR_VOID_RELIEF] = in_voids / n_void - elsewhere / (n - n_void) if 0 < n_void < n else 0.0

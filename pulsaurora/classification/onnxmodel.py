@@ -59,7 +59,7 @@ def to_onnx(models, temperature, metadata):
     for k, model in enumerate(models):
         if isinstance(model, Networks):
             outputs += _add_networks(model, f"m{k}_", nodes, constant)
-            n_classes = model.layers[0][-1][1].size
+            n_classes = model.members.shape[1]
         else:
             outputs.append(_add_trees(model, f"m{k}_", nodes, constants))
             n_classes, ml = len(model.classes_), True
@@ -106,6 +106,7 @@ def _add_networks(model, prefix, nodes, constant):
         helper.make_node("Mul", [f"{prefix}off", scale], [f"{prefix}scaled"]),
         helper.make_node("Tanh", [f"{prefix}scaled"], [squashed]),
     ]
+    members = constant(f"{prefix}members", model.members)
     outputs = []
     for k, network in enumerate(model.layers):
         x = squashed
@@ -118,7 +119,8 @@ def _add_networks(model, prefix, nodes, constant):
                 nodes.append(helper.make_node("Relu", [name], [f"{name}_relu"]))
                 x = f"{name}_relu"
         nodes.append(helper.make_node("Softmax", [x], [f"{x}_softmax"], axis=1))
-        outputs.append(f"{x}_softmax")
+        nodes.append(helper.make_node("MatMul", [f"{x}_softmax", members], [f"{x}_classes"]))
+        outputs.append(f"{x}_classes")
     return outputs
 
 

@@ -1,4 +1,4 @@
-"""How cells vary in a window of time round each frame: spectra, patches, drifts, beats.
+"""How cells vary in a window of time round each frame: spectra, patches, drifts, beats, reversals.
 
 The kernels do one topic each and fill their own columns of one table; what one makes and another needs goes
 from hand to hand here.
@@ -6,16 +6,22 @@ from hand to hand here.
 
 import numpy as np
 
-from pulsaurora._core import _beats, _flow, _patches, _spectra
+from pulsaurora._core import _beats, _flow, _patches, _reversals, _spectra
 from pulsaurora.pulsation.photons import GAIN, OFFSET, READ_VARIANCE
+from pulsaurora.pulsation.table import STRUCTURE
 
 # 6 to 40 s power twice photon noise is 3 sigma or more for one cell; 1 per cent is what an eye can follow.
 SNR_THRESHOLD = 2.0
 AMPLITUDE_THRESHOLD = 0.01
 # Sliding sums start afresh at multiples of this; an UT hour holds a whole number of them.
 ANCHOR_S = 180.0
+# What changes little from frame to frame is worked out once for the frames of each of these, from the window
+# about its middle; an UT minute holds a whole number of them.
+SLOT_S = 20.0
+REVERSAL_S = 120.0  # time in which cells turn from brightening to fading and back
 BEAT_S = 60.0  # time in which a cell that beats both rises and falls
 SHORTEST_PERIOD_S = 6.0
+MEDIAN_COLUMN = [feature.name for feature in STRUCTURE].index("brightness_p50")
 
 
 def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
@@ -36,7 +42,7 @@ def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
     """
     half_s = window_s / 2
     # Frames beyond the first and the last window are not looked at.
-    reach = half_s + cadence_s
+    reach = half_s + max(cadence_s, SLOT_S / 2 + 0.5 * cadence_s)
     low, high = np.searchsorted(times_s, (times_s[first] - reach, times_s[last - 1] + reach))
     times_s, first, last = times_s[low:high], first - low, last - low
     cells, structure, grid = reduced.cells[low:high], reduced.structure[low:high], reduced.grid
@@ -71,6 +77,12 @@ def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
         times_s, light, steep, structure, grid.background, grid.place, grid.edge, first, last,
         min(BEAT_S / 2, half_s) + 0.5 * cadence_s, GAIN, READ_VARIANCE, grid.n_pixels, OFFSET,
         np.empty(n, np.float32), scratch, out,
+    )  # fmt: skip
+    _reversals.fill_reversals(
+        times_s, log_cells, light, structure, MEDIAN_COLUMN, grid.place, n_rows, n_cols, first, last,
+        min(REVERSAL_S / 2, half_s) + 0.5 * cadence_s, SLOT_S, GAIN, READ_VARIANCE, grid.n_pixels, OFFSET,
+        np.empty(_reversals.N_REVERSAL_ARRAYS * n_cells, np.float32), np.empty(3 * n_cells, np.int32), seen,
+        out,
     )  # fmt: skip
     return out
 

@@ -16,7 +16,7 @@ from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.problems import ContractError
-from pulsaurora.pulsation.modulation import SHORTEST_PERIOD_S, modulation_rows
+from pulsaurora.pulsation.modulation import SHORTEST_PERIOD_S, SLOT_S, modulation_rows
 from pulsaurora.pulsation.photons import GAIN, OFFSET, READ_VARIANCE
 from pulsaurora.pulsation.table import FEATURES, MODULATION, N_HIDDEN, STARS, STRUCTURE, SUN_MOON
 
@@ -344,18 +344,19 @@ def window_features(
 
 
 def _window_stars(reduced, times_s, first, last, half_s, next_s):
-    """Numbers about stars from frames within half_s seconds, float32 (last - first, n_stars).
+    """Numbers about stars from frames within half_s of each slot's middle, float32 (last - first, n_stars).
 
     Frames no more than next_s seconds apart are next to one another.
     """
     out = np.zeros((last - first, len(STARS)), dtype=np.float32)
     if reduced.sparks is not None:
-        grid = reduced.grid
+        grid, (scratch, lists) = reduced.grid, _stars.scratch_sizes()
         _stars.fill_stars(
             times_s, reduced.sparks, reduced.cells, reduced.structure, grid.fine_mask, grid.place,
-            grid.coarse_place, grid.background, first, last, half_s, next_s, OFFSET,
-            np.empty((len(reduced), len(grid.place)), dtype=np.float32),
+            grid.coarse_place, grid.background, first, last, half_s, SLOT_S, next_s, OFFSET, GAIN,
+            READ_VARIANCE, np.empty((len(reduced), len(grid.place)), dtype=np.float32),
             np.empty((len(reduced), 3), dtype=np.int32),
-            np.empty(FINE * FINE, dtype=np.int16), np.empty(6 * COARSE * COARSE, dtype=np.float32), out,
+            np.empty(FINE * FINE, dtype=np.int16), np.empty(scratch, dtype=np.float32),
+            np.empty(lists, dtype=np.int32), out,
         )  # fmt: skip
     return out

@@ -7,7 +7,7 @@ models trained on another version are refused.
 
 from dataclasses import dataclass
 
-FEATURE_VERSION = 5
+FEATURE_VERSION = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ _BACKGROUND = "robust least squares (Huber 1964)"
 _THROUGH = "cloud hides stars, aurora does not"
 _FLEETING = "stars stand still from frame to frame"
 _STACKED = "peak over photon noise, frames averaged"
+_FOLLOWED = "cloud dims stars for longer than a frame, twinkling does not"
+_REVERSALS = "turning points beyond a threshold (rainflow counting: Matsuishi and Endo 1968)"
 _SUN_MOON = "ERFA (IAU SOFA); computable causes of bad viewing"
 _STATISTIC = "plain statistic"
 
@@ -271,6 +273,29 @@ MODULATION = (
         "Correlation over cells of log beat with the relief of the time mean: patches beat where they shine.",
         _STATISTIC,
     ),
+    Feature(
+        "reversing_1",
+        "log10(fraction + 0.003)",
+        "Sky that in two minutes turns at least once from brightening to fading or back, each time by more "
+        "than 4 % and 6 sigma of photon noise, the sky's median taken off.",
+        _REVERSALS,
+    ),
+    Feature("reversing_2", "log10(fraction + 0.003)", "The same at least twice.", _REVERSALS),
+    Feature("reversing_4", "log10(fraction + 0.003)", "The same at least four times.", _REVERSALS),
+    Feature("reversing_7", "log10(fraction + 0.003)", "The same at least seven times.", _REVERSALS),
+    Feature(
+        "reversals_mean",
+        "log10(1 + n)",
+        "How often cells turn that do so at least twice: patches again and again, what sweeps by but once.",
+        _REVERSALS,
+    ),
+    Feature(
+        "reversing_largest",
+        "log10(fraction + 0.003)",
+        "Size of the largest region of touching cells that turn at least twice.",
+        _PATCHES,
+    ),
+    Feature("reversing_alone", "fraction", "Such cells that touch no other.", _PATCHES),
 )
 
 STARS = (
@@ -308,6 +333,49 @@ STARS = (
         _FLEETING,
     ),
     Feature("lasting_points", "log10(1 + n)", "Such points that are in both: stars, lamps.", _FLEETING),
+    Feature(
+        "star_voids",
+        "fraction",
+        "Sky about which faint stars stand less than 0.3 times as densely as about its median cell.",
+        _THROUGH,
+    ),
+    Feature(
+        "star_clumping",
+        "1",
+        "Spread of their density over its mean, and over what chance makes of so few.",
+        _THROUGH,
+    ),
+    Feature("star_void_relief", "dex", "Mean relief of those voids less that of the rest of it.", _THROUGH),
+    Feature("steady_stars", "log10(1 + n)", "Stars bright enough for their light to be followed.", _STACKED),
+    Feature(
+        "dimming_p50",
+        "fraction",
+        "Median over those stars of how far nine frames' mean light falls below its greatest in two minutes.",
+        _FOLLOWED,
+    ),
+    Feature("dimming_p85", "fraction", "85th percentile of the same.", _FOLLOWED),
+    Feature("vanishing", "fraction", "Those stars that lose more than 0.7 of their light.", _FOLLOWED),
+    Feature(
+        "dimming_on_light",
+        "-1 to 1",
+        "Correlation in time of those stars' light with that of the sky about them: lit cloud below 0, dark "
+        "cloud above, aurora none.",
+        _THROUGH,
+    ),
+    Feature(
+        "dimming_slope",
+        "1/dex",
+        "Relative change of those stars' light with the sky's log light, less where that hardly changes.",
+        _THROUGH,
+    ),
+    Feature("light_by_stars", "log10 dex", "How much the sky about those stars changes in time.", _STATISTIC),
+    Feature(
+        "wavering_p50",
+        "log10",
+        "Median over those stars of their sparks' variance over half the mean square from frame to frame.",
+        "von Neumann 1941",
+    ),
+    Feature("wavering_p85", "log10", "85th percentile of the same.", "von Neumann 1941"),
 )
 
 SUN_MOON = (

@@ -25,7 +25,7 @@ def dataset():
     features = rng.normal(size=(2400, len(FEATURE_NAMES))).astype(np.float32)
     features[:, 5] += 1.5 * labels
     features[:, 9] -= 2.0 * (labels == 3)
-    names = np.array([*CLASSES, "unlike"])[labels]
+    names = rng.choice(["after_rain", "before_rain"], 2400)  # each a scene of every class
     return Dataset(features, labels, names, np.arange(2400) // 100, rng.random(2400) < 0.9)
 
 
@@ -57,13 +57,29 @@ def test_networks_say_what_scikit_learn_says(dataset):
 
     networks = fit_networks(dataset, seed=2, n_networks=1, hidden=(8, 6), epochs=3)
     rows = 3 * networks.squash(dataset.features)
-    model = MLPClassifier((8, 6), alpha=0.5, batch_size=256, max_iter=3, random_state=2000)
+    model = MLPClassifier((8, 6), alpha=0.1, batch_size=256, max_iter=3, random_state=2000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(rows, dataset.labels.astype(int))
+        model.fit(rows, 2 * dataset.labels.astype(int) + (dataset.scenes == "before_rain"))
+    scenes = model.predict_proba(rows)
+    assert scenes.shape[1] == 10
     np.testing.assert_allclose(
-        networks.predict_proba(dataset.features), model.predict_proba(rows), atol=1e-4
+        networks.predict_proba(dataset.features), scenes[:, ::2] + scenes[:, 1::2], atol=1e-4
     )
+
+
+def test_networks_of_a_dataset_without_scenes_tell_its_labels(dataset):
+    plain = Dataset(dataset.features, dataset.labels, np.full(2400, ""), dataset.sites, dataset.sure)
+    networks = fit_networks(plain[plain.labels < 4], n_networks=1, hidden=(8, 6), epochs=2)
+    np.testing.assert_array_equal(networks.members, np.eye(4))
+
+
+def test_sites_left_out_are_watched_for_longer_than_those_learned_from():
+    from pulsaurora.classification.dataset import simulate_dataset
+
+    sites = simulate_dataset(5, 2, seed=1, workers=2, minutes_to_learn=1).sites
+    lengths = np.bincount(sites)
+    assert lengths[[0, 3]].min() > 30 > 25 > lengths[[1, 2, 4]].max()
 
 
 def test_what_is_unlike_any_sky_speaks_for_no_class():

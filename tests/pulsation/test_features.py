@@ -10,7 +10,7 @@ import pulsaurora
 from pulsaurora._core import _cells, _defects
 from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.problems import ContractError
-from pulsaurora.pulsation.modulation import ANCHOR_S
+from pulsaurora.pulsation.modulation import ANCHOR_S, MEDIAN_COLUMN
 from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURES, MODULATION, STARS, STRUCTURE
 
@@ -204,12 +204,13 @@ def test_modulation_follows_its_definitions(seed):
     cells = ((cells + 3300) * (mask > 0)).astype(np.float32)
     pedestals, ratios = rng.normal(3300, 0.5, len(seconds)), rng.normal(1.0, 0.02, len(seconds))
     structure = np.zeros((len(seconds), len(STRUCTURE)), np.float32)
-    structure[:, 0], structure[:, 1] = pedestals, ratios
+    sky = rng.normal(3, 0.01, len(seconds)).astype(np.float32)
+    structure[:, 0], structure[:, 1], structure[:, MEDIAN_COLUMN] = pedestals, ratios, sky
     reduced = Reduced(times_of(seconds), cells.reshape(len(cells), -1), structure, GRID)
     rows = columns(window_features(reduced))
     for i in (0, 3, len(seconds) // 3, 58, 61, len(seconds) - 2):
         expected = naive_sky.modulation_row(
-            seconds, cells.astype(float), pedestals, ratios, mask, seconds[i], half=60.0, cadence=3.0
+            seconds, cells.astype(float), pedestals, ratios, mask, seconds[i], half=60.0, cadence=3.0, sky=sky
         )
         for name, value in expected.items():
             # The kernel knows the median of all cells to a thirty-second of their spread.
@@ -459,6 +460,85 @@ def test_faint_stars_lack_where_cloud_is_and_not_where_aurora_is():
     )
     assert hidden["faint_in_bright"][20] < -0.2 < seen["faint_in_bright"][20]
     assert hidden["faint_on_relief"][20] < seen["faint_on_relief"][20] - 0.1
+    assert hidden["star_voids"][20] > seen["star_voids"][20]
+
+
+def starlit(rng, seconds, light, flux):
+    """Frames of 81 stars as the lens shows them, light of sky and stars by time and place, and features."""
+    images = np.array([noisy(rng, np.broadcast_to(light(t), ELEVATION.shape)) for t in seconds])
+    profile = np.outer([0.5, 1, 0.5], [0.5, 1, 0.5])  # wider than a warm pixel
+    for k, t in enumerate(seconds):
+        shown = np.broadcast_to(flux(t), ELEVATION.shape)
+        for row in range(81, 180, 12):
+            for col in range(81, 180, 12):
+                star = (profile * max(shown[row, col], 0)).astype(np.uint16)
+                images[k, row - 1 : row + 2, col - 1 : col + 2] += star
+    reduced = reduce_frames(images, times_of(seconds), GRID)
+    return reduced, images, columns(window_features(reduced))
+
+
+def test_cloud_that_passes_dims_stars_and_neither_aurora_nor_twinkling_does():
+    seconds = np.arange(60) * 3.0
+
+    def edge(t):  # crosses the stars in two minutes
+        return 1 / (1 + np.exp(-(60 + t - COL) / 3.0))
+
+    rng = np.random.default_rng(8)
+    lit = starlit(rng, seconds, lambda t: 900 + 400 * edge(t), lambda t: 320 * (1 - edge(t)))[2]
+    dark = starlit(rng, seconds, lambda t: 1300 - 400 * edge(t), lambda t: 320 * (1 - edge(t)))[2]
+    aurora = starlit(rng, seconds, lambda t: 900 + 400 * edge(t), lambda t: 320)[2]
+    shape = ELEVATION.shape
+    twinkling = starlit(rng, seconds, lambda t: 900, lambda t: 320 + 100 * rng.standard_normal(shape))[2]
+    i = 30
+    assert lit["dimming_on_light"][i] < -0.5 and lit["dimming_slope"][i] < -1
+    assert dark["dimming_on_light"][i] > 0.5 and dark["dimming_slope"][i] > 1
+    assert abs(aurora["dimming_on_light"][i]) < 0.35
+    assert lit["vanishing"][i] > 0.3 and aurora["vanishing"][i] < 0.05 and twinkling["vanishing"][i] < 0.05
+    assert lit["dimming_p50"][i] > 2 * max(aurora["dimming_p50"][i], twinkling["dimming_p50"][i])
+    assert lit["wavering_p50"][i] > twinkling["wavering_p50"][i] + 0.2
+
+
+def test_starlight_follows_its_definitions():
+    rng = np.random.default_rng(9)
+    seconds = np.arange(26) * 3.0
+    reduced, images, rows = starlit(
+        rng,
+        seconds,
+        lambda t: 800 + 1.5 * COL + 150 * np.sin(t / 9.0 + ROW / 40.0),
+        lambda t: 220 + 60 * np.sin((t + COL) / 13.0),
+    )
+    for centre in (6, 25):
+        expected = naive_sky.star_row(seconds, images, ELEVATION, *reduced.structure[:, :2].T, centre)
+        for name, value in expected.items():
+            assert rows[name][centre] == pytest.approx(value, rel=0.03, abs=0.03), name
+    assert rows["steady_stars"][6] > 1.8
+
+
+def test_what_pulsates_reverses_time_and_again_and_what_sweeps_by_once():
+    seconds = np.arange(0, 180, 3.0)
+    inside = GRID.cell_mask > 0
+    row, col = np.mgrid[: inside.shape[0], : inside.shape[1]]
+    patch = (row >= 5) & (row < 9) & (col >= 5) & (col < 10)
+    on = (seconds // 9 % 2)[:, None, None]
+
+    def rows_of(series):
+        reduced = cells_of(series, seconds)
+        median = np.median(np.log10(series[:, inside] + 100), axis=1)
+        reduced.structure[:, MEDIAN_COLUMN] = median
+        return columns(window_features(reduced))
+
+    pulsating = rows_of(3000 * (1 + 0.3 * patch * on))
+    assert 10 ** pulsating["reversing_7"][30] - 0.003 == pytest.approx(20 / inside.sum(), rel=1e-3)
+    assert 10 ** pulsating["reversing_largest"][30] - 0.003 == pytest.approx(20 / inside.sum(), rel=1e-3)
+    assert 10 ** pulsating["reversals_mean"][30] - 1 == pytest.approx(12, abs=1.5)
+    assert pulsating["reversing_alone"][30] == 0
+    from_arc = (row - 2 - 0.12 * seconds[:, None, None]) / 1.5
+    sweeping = rows_of(3000 * (1 + 0.5 * np.exp(-(from_arc**2))))
+    assert 10 ** sweeping["reversing_1"][30] - 0.003 > 0.3
+    assert 10 ** sweeping["reversing_4"][30] - 0.003 == pytest.approx(0, abs=1e-6)
+    # What the whole sky does together turns no cell.
+    together = rows_of(3000 * (1 + 0.3 * on) * np.ones(inside.shape))
+    assert 10 ** together["reversing_1"][30] - 0.003 == pytest.approx(0, abs=1e-6)
 
 
 def cells_of(series, seconds):
