@@ -164,7 +164,7 @@ def drive_simulation(rng, iterations):
     return n_tried, "minutes"
 
 
-MODULATION = ("_spectra", "_coherence", "_patches", "_flow", "_beats")
+MODULATION = ("_spectra", "_coherence", "_patches", "_flow", "_beats", "_reversals")
 # What is driven, through which kernels, by what.
 DRIVERS = {
     "reading": (("_pgm",), drive_reading),

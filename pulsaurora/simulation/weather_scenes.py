@@ -44,6 +44,16 @@ def clear_passing(scene, rng, duration, background):
         scene.lights.append(Beam(rng))
 
 
+@_scene(NO_AURORA, 0.7)
+def clear_lamps(scene, rng, duration, background):
+    """A clear sky with lamps on the ground that flash, turn or flicker, and their glow in the air."""
+    for _ in range(int(rng.integers(1, 4))):
+        lamp = GroundLight(rng, "flashing" if chance(rng, 0.7) else "flickering")
+        if not lamp.haze:
+            lamp.haze, lamp.width = background * log_uniform(rng, 0.1, 6), log_uniform(rng, 2, 12)
+        scene.lights.append(lamp)
+
+
 @_scene(NO_AURORA, 0.6)
 def clear_floodlit(scene, rng, duration, background):
     """A clear sky over which a lamp on the ground beats or is switched."""

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pytest
 
-from pulsaurora.classes import CLASSES
 from pulsaurora.classification import training
 from pulsaurora.classification.candidates import fit_networks, fit_trees
 from pulsaurora.classification.dataset import Dataset, split_by_site
