@@ -64,7 +64,8 @@ def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
     _patches.fill_patches(pulsating, n_rows, n_cols, len(grid.place), stack, seen, out)
 
     light, log_cells, steep = (np.empty((n, n_cells), np.float32) for _ in range(3))
-    scratch = np.empty(max(_beats.N_BEAT_ARRAYS * n_cells, 6 * n_cols), np.float32)
+    n_arrays = max(_beats.N_BEAT_ARRAYS, _reversals.N_REVERSAL_ARRAYS)
+    scratch = np.empty(max(n_arrays * n_cells, 6 * n_cols), np.float32)
     _flow.fill_light(
         cells, structure, grid.place, grid.edge, n_rows, n_cols, OFFSET, scratch, light, log_cells, steep
     )
@@ -81,8 +82,7 @@ def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
     _reversals.fill_reversals(
         times_s, log_cells, light, structure, MEDIAN_COLUMN, grid.place, n_rows, n_cols, first, last,
         min(REVERSAL_S / 2, half_s) + 0.5 * cadence_s, SLOT_S, GAIN, READ_VARIANCE, grid.n_pixels, OFFSET,
-        np.empty(_reversals.N_REVERSAL_ARRAYS * n_cells, np.float32), np.empty(3 * n_cells, np.int32), seen,
-        out,
+        scratch, np.empty(3 * n_cells, np.int32), seen, out,
     )  # fmt: skip
     return out
 

@@ -295,7 +295,8 @@ def window_features(
     latitude, longitude : float, degrees north and east, or None
         Position of the site; where unknown the sky is taken as dark (sun and moon at -90).
     window_s : float, seconds
-        Length of the window centred on each frame, 30 to 360.
+        Length of the window centred on each frame, 30 to 360. For stars and reversals it is centred on the
+        SLOT_S that a frame lies in, so frames SLOT_S / 2 beyond the window can matter.
     cadence_s : float, seconds
         Between frames, where none is missing. Periods below twice this are not told apart from longer ones.
 

@@ -410,9 +410,10 @@ def markdown():
     lines = [
         "# Features",
         "",
-        "One row a frame, from a window of two minutes centred on it. Cells are blocks of 8 x 8 pixels at",
-        "least 15 degrees above the horizon; brightness is counts above the pedestal. This page is made by",
-        f"`make docs` from `pulsaurora/pulsation/table.py`, feature version {FEATURE_VERSION}.",
+        "One row a frame, from a window of two minutes centred on it; what is told of faint stars and of",
+        "reversals is the same for all frames of 20 s, from a window about their middle. Cells are blocks of",
+        "8 x 8 pixels at least 15 degrees above the horizon; brightness is counts above the pedestal.",
+        f"This page is made by `make docs` from `pulsaurora/pulsation/table.py`, version {FEATURE_VERSION}.",
         "",
         "| feature | unit | meaning | source |",
         "|---|---|---|---|",

@@ -37,7 +37,7 @@ def test_no_site_is_in_two_parts(dataset):
 
 @pytest.mark.parametrize("kinds", [("trees",), ("networks",), ("networks", "trees")], ids="+".join)
 def test_the_onnx_file_says_what_was_fitted(dataset, kinds):
-    fit = {"trees": fit_trees, "networks": lambda d, seed: fit_networks(d, seed, n_networks=3, epochs=2)}
+    fit = {"trees": fit_trees, "networks": lambda d, seed: fit_networks(d, seed, 3, epochs=2, by_scene=True)}
     models = [fit[kind](dataset, seed=1) for kind in kinds]
     content = to_onnx(models, 1.7, {"kind": "features"})
     mean = np.mean([model.predict_proba(dataset.features) for model in models], axis=0)
@@ -54,7 +54,9 @@ def test_the_onnx_file_says_what_was_fitted(dataset, kinds):
 def test_networks_say_what_scikit_learn_says(dataset):
     from sklearn.neural_network import MLPClassifier
 
-    networks = fit_networks(dataset, seed=2, n_networks=1, hidden=(8, 6), epochs=3)
+    networks = fit_networks(
+        dataset, seed=2, n_networks=1, hidden=(8, 6), epochs=3, penalty=0.1, by_scene=True
+    )
     rows = 3 * networks.squash(dataset.features)
     model = MLPClassifier((8, 6), alpha=0.1, batch_size=256, max_iter=3, random_state=2000)
     with warnings.catch_warnings():
@@ -67,9 +69,9 @@ def test_networks_say_what_scikit_learn_says(dataset):
     )
 
 
-def test_networks_of_a_dataset_without_scenes_tell_its_labels(dataset):
-    plain = Dataset(dataset.features, dataset.labels, np.full(2400, ""), dataset.sites, dataset.sure)
-    networks = fit_networks(plain[plain.labels < 4], n_networks=1, hidden=(8, 6), epochs=2)
+def test_networks_tell_labels_alone_unless_asked_for_scenes(dataset):
+    # Scenes of labelled real frames are their nights.
+    networks = fit_networks(dataset[dataset.labels < 4], n_networks=1, hidden=(8, 6), epochs=2)
     np.testing.assert_array_equal(networks.members, np.eye(4))
 
 
