@@ -37,8 +37,13 @@ def pixels(n_frames=3, seed=0):
     return images.astype(np.uint16)
 
 
-def header(position=0, time="2014-03-10 06:00:00.063119", site="gill", imager="themis19",
-           exposure="Exposure plus initial readout"):
+def header(
+    position=0,
+    time="2014-03-10 06:00:00.063119",
+    site="gill",
+    imager="themis19",
+    exposure="Exposure plus initial readout",
+):
     """Header bytes of one frame; the first of a file names site and imager, the others do not."""
     start = FIRST_HEADER.format(site=site, imager=imager) if position == 0 else "P5\n"
     return (start + HEADER.format(number=2027380 + position, time=time, exposure=exposure)).encode()

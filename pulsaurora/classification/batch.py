@@ -86,9 +86,7 @@ def classify_nights(
     threading.Thread(target=prepare_to_write, daemon=True).start()
 
     def list_days(problems):
-        return list_tasks(
-            stream0, out, start, end, sites, model, overwrite, problems, dayfiles, shard=shard
-        )
+        return list_tasks(stream0, out, start, end, sites, model, overwrite, problems, dayfiles, shard=shard)
 
     engine = engine or ThreadEngine(workers)
     return run_batch(list_days, stream0, out, start, end, sites, engine, watch, loaded, classify_task, shard)

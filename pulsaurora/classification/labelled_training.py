@@ -55,7 +55,7 @@ def settings_of(penalties=PENALTIES, rounds=ROUNDS, n_networks=N_NETWORKS):
     """
     networks = [Setting("networks", (("penalty", p), ("n_networks", n_networks))) for p in penalties]
     # The rows are balanced already.
-    trees = [Setting("trees", (("n_rounds", n), ("class_weight", None))) for n in rounds]
+    trees = [Setting("trees", (("n_rounds", n),)) for n in rounds]
     return [kind for kind in (networks, trees) if kind]
 
 

@@ -56,6 +56,10 @@ class SimulatedMinute:
     scenes : list of str
     pulsating_fraction : ndarray of float32, shape (n,)
         Share of the sky above 15 degrees that visibly pulsates.
+    people : ndarray of float32, shape (n, 4)
+        Share of people who would give each label (pulsaurora.simulation.truth).
+    quantities : ndarray of float32, shape (n, n_quantities)
+        What truth.QUANTITIES names.
     truth : dict of ndarray
         More of it: contrast, aurora_fraction, aurora_counts, cloud_fraction, margin, sure, sun_elevation_deg,
         moon_elevation_deg, moon_illumination, fading (share of the other scene in the frame),
@@ -71,6 +75,8 @@ class SimulatedMinute:
     imager: str
     latitude: float
     longitude: float
+    people: np.ndarray
+    quantities: np.ndarray
     truth: dict = field(default_factory=dict)
 
 
@@ -206,6 +212,8 @@ def _minute(parts, rows, camera, site, imager, latitude, longitude):
         "cloud_fraction",
         "margin",
         "sure",
+        "people",
+        "quantities",
     )
     columns = {name: [] for name in names}
     for _, _, part, index, *_ in rows:
@@ -214,7 +222,7 @@ def _minute(parts, rows, camera, site, imager, latitude, longitude):
             columns[name].append(getattr(truth, name)[index - first])
     columns = {name: np.array(values) for name, values in columns.items()}
     places = [part.rows[index][6] for _, _, part, index, *_ in rows]
-    more = {name: columns[name] for name in names[2:]}
+    more = {name: columns[name] for name in names[2:-2]}
     more["sun_elevation_deg"] = np.array([p.sun_elevation for p in places])
     more["moon_elevation_deg"] = np.array([p.moon_elevation for p in places])
     more["moon_illumination"] = np.array([p.moon_lit for p in places])
@@ -232,6 +240,8 @@ def _minute(parts, rows, camera, site, imager, latitude, longitude):
         imager,
         latitude,
         longitude,
+        columns["people"],
+        columns["quantities"],
         more,
     )
 

@@ -15,8 +15,9 @@ Measured on blocks of 4x4 pixels above 15 degrees of elevation, within +-30 s:
   it hides most of the light from beyond, and where it is thin but plainly seen: 20 % brighter or darker than
   the clear sky.
 
-Near these limits people disagree. A frame is sure when limits of light half as high again or by as much
-lower, and limits of hiding two fifths higher or by as much lower, all give the same label.
+Near these limits people disagree. Nine of them are asked: with limits of light as above, half as high again
+and by as much lower, each with limits of hiding as above, two fifths higher and by as much lower. A frame is
+sure when all of them give it the same label.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from pulsaurora.classes import BAD_VIEWING, NO_AURORA, OTHER_AURORA, PULSATING
+from pulsaurora.classes import BAD_VIEWING, CLASSES, NO_AURORA, OTHER_AURORA, PULSATING
 
 HALF_WINDOW = 10  # frames
 SWING_SHARE, NOISE_TIMES, PULSATING_SHARE = 0.04, 3.0, 0.02
@@ -35,6 +36,21 @@ EVEN, EVEN_SHARE = 0.08, 1.5
 HIDDEN, VEILED, VEIL_SHARE = 0.55, 0.15, 0.2
 # How far one person's limits lie from another's, as factors.
 LIGHT_DOUBT, HIDING_DOUBT = 1.5, 1.4
+# What the labels come from, as Truth has it: shares of the sky and, by the name, logarithms of ratios.
+QUANTITIES = (
+    "log_pulsating",
+    "aurora",
+    "hidden",
+    "clouded",
+    "opacity",
+    "opacity_p90",
+    "veil_p90",
+    "uneven",
+    "log_aurora_p90",
+    "log_swing_p98",
+    "log_dawn",
+    "log_light",
+)
 
 
 @dataclass
@@ -49,6 +65,8 @@ class Truth:
     cloud_fraction: np.ndarray
     margin: np.ndarray
     sure: np.ndarray
+    people: np.ndarray
+    quantities: np.ndarray
 
 
 def beat(light):
@@ -90,8 +108,10 @@ def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, d
     Returns
     -------
     Truth
-        `margin` is how far the pulsating share lies from the limit (natural log of the ratio); `sure` tells
-        frames of which people who set their limits higher or lower would say the same.
+        `margin` is how far the pulsating share lies from the limit (natural log of the ratio); `people`
+        (n_frames, 4) is the share of people who would say each label, their limits being higher or lower;
+        `sure` tells frames of which all of them say the same; `quantities` (n_frames, n) is what QUANTITIES
+        names.
     """
     swing = np.zeros_like(pulsation)
     if pulsation.any():
@@ -101,13 +121,12 @@ def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, d
     noise = np.sqrt((noise_slope * np.maximum(total, 0) + read_variance) / 25)
     light = aurora + pulsation
     sky = _Sky(swing, light, total, noise, opacity, veil, dawn, smooth)
-    visible, pulsating, seen = sky.shows()
-    label = sky.label(pulsating, seen)
-    sure = np.ones(len(label), bool)
-    for doubt in (LIGHT_DOUBT, 1 / LIGHT_DOUBT):
-        _, some, share = sky.shows(doubt)
-        for hiding in (HIDING_DOUBT, 1 / HIDING_DOUBT):
-            sure &= sky.label(some, share, doubt, hiding) == label
+    people = np.zeros((len(light), len(CLASSES)), np.float32)
+    for doubt in (1 / LIGHT_DOUBT, LIGHT_DOUBT, 1.0):
+        visible, pulsating, seen = sky.shows(doubt)
+        for hiding in (1 / HIDING_DOUBT, HIDING_DOUBT, 1.0):
+            label = sky.label(pulsating, seen, doubt, hiding)
+            people[np.arange(len(label)), label] += 1 / 9
     with np.errstate(divide="ignore", invalid="ignore"):
         contrast = np.where(visible, swing / np.maximum(total, 1), 0).sum(1) / np.maximum(visible.sum(1), 1)
     return Truth(
@@ -118,7 +137,9 @@ def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, d
         light.mean(1).astype(np.float32),
         opacity.mean(1).astype(np.float32),
         np.log(np.maximum(pulsating, 1e-4) / PULSATING_SHARE).astype(np.float32),
-        sure,
+        people.max(axis=1) > 0.99,
+        people,
+        sky.quantities(pulsating, seen),
     )
 
 
@@ -156,11 +177,40 @@ class _Sky:
         seen &= (light > doubt * EVEN_SHARE * rest) | (self.uneven > doubt * EVEN)[:, None]
         return visible, visible.mean(1), seen.mean(1)
 
-    def label(self, pulsating, seen, doubt=1.0, hiding=1.0):
-        """Return each frame's label from the shares of its sky that pulsate and show aurora."""
+    def clouds(self, doubt=1.0):
+        """Return the shares of the sky that cloud hides, and that it hides or plainly veils."""
         thick = self.opacity > HIDDEN
         thin = (self.opacity > VEILED) & (np.abs(self.veil) > doubt * VEIL_SHARE)
-        hidden, clouded, veiled = thick.mean(1), (thick | thin).mean(1), self.opacity.mean(1)
+        return thick.mean(1), (thick | thin).mean(1)
+
+    def quantities(self, pulsating, seen):
+        """Return what QUANTITIES names, float32 (n_frames, n); those it takes are of the plain limits."""
+        hidden, clouded = self.clouds()
+        total = np.maximum(self.total, 1.0)
+
+        def high(values, percent=90):
+            return np.percentile(values, percent, axis=1)
+
+        columns = (
+            np.log(np.maximum(pulsating, 1e-3)),
+            seen,
+            hidden,
+            clouded,
+            self.opacity.mean(1),
+            high(self.opacity),
+            high(np.abs(self.veil)),
+            self.uneven,
+            np.log(high(self.light / np.maximum(total - self.light, 1.0)) + 0.01),
+            np.log(high(self.swing / total, 98) + 0.003),
+            np.log(self.dawn + 1),
+            np.log(total.mean(1)),
+        )
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    def label(self, pulsating, seen, doubt=1.0, hiding=1.0):
+        """Return each frame's label from the shares of its sky that pulsate and show aurora."""
+        hidden, clouded = self.clouds(doubt)
+        veiled = self.opacity.mean(1)
         drowned = (self.total > 60000).mean(1) > 0.5
         label = np.full(len(pulsating), NO_AURORA, np.int8)
         label[seen > doubt * AURORA_SKY] = OTHER_AURORA

@@ -23,7 +23,6 @@ from pulsaurora.classes import CLASSES
 from pulsaurora.classification import labelled_training, nightfeatures
 from pulsaurora.classification import night as night_module
 from pulsaurora.classification.assessment import assess
-from pulsaurora.classification.candidates import fit_networks
 from pulsaurora.classification.date_split import split_dates
 from pulsaurora.classification.labelled_frames import (
     CONTESTED_FRAMES,
@@ -35,6 +34,7 @@ from pulsaurora.classification.labelled_frames import (
 )
 from pulsaurora.classification.labelled_training import settings_of, train_on_nights, training_rows
 from pulsaurora.classification.model import load_model
+from pulsaurora.classification.networks import fit_networks
 from pulsaurora.classification.nightfeatures import NightFeatures
 from pulsaurora.classification.onnxmodel import onnx_probabilities, temper
 from pulsaurora.classification.trainedmodel import export, mean_probabilities

@@ -1,15 +1,25 @@
 """Training on simulated skies: nothing leaks between sites, ONNX says what was fitted, seeds repeat."""
 
+import dataclasses
 import warnings
 
 import numpy as np
 import pytest
+import scipy.special
 
 from pulsaurora.classification import training
-from pulsaurora.classification.candidates import fit_networks, fit_trees
-from pulsaurora.classification.dataset import Dataset, split_by_site
+from pulsaurora.classification.candidates import fit_trees
+from pulsaurora.classification.dataset import (
+    EFFORT,
+    Dataset,
+    even_rows,
+    scene_shares,
+    simulate_site,
+    split_by_site,
+)
 from pulsaurora.classification.evaluation import calibration_error, score_labels
 from pulsaurora.classification.model import load_model
+from pulsaurora.classification.networks import Lessons, fit_networks, gradients, learn
 from pulsaurora.classification.onnxmodel import onnx_probabilities, temper, to_onnx
 from pulsaurora.problems import UsageError
 from pulsaurora.pulsation.table import FEATURE_NAMES
@@ -51,22 +61,113 @@ def test_the_onnx_file_says_what_was_fitted(dataset, kinds):
     assert content == again
 
 
-def test_networks_say_what_scikit_learn_says(dataset):
+def lessons(rng, n=40, n_quantities=3):
+    kinds = rng.dirichlet(np.ones(4), n).astype(np.float32)
+    quantities = rng.normal(size=(n, n_quantities)).astype(np.float32)
+    return Lessons(rng.normal(size=(n, 6)).astype(np.float32), kinds, quantities, np.ones(n, np.float32))
+
+
+def test_networks_learn_along_the_slope_of_their_loss():
+    rng = np.random.default_rng(4)
+    taught = lessons(rng)
+    network = [
+        (rng.normal(size=shape).astype(np.float32), rng.normal(size=shape[1]).astype(np.float32))
+        for shape in ((6, 5), (5, 8), (8, 7))
+    ]
+
+    def loss(network):
+        x = taught.rows.astype(float)
+        for weights, offsets in network[:-1]:
+            x = np.clip(x @ weights + offsets, 0, None)
+        x = x @ network[-1][0] + network[-1][1]
+        said = x[:, :4] - np.log(np.exp(x[:, :4]).sum(axis=1))[:, None]
+        missed = ((x[:, 4:] - taught.quantities) ** 2).sum(axis=1)
+        squares = sum((weights.astype(float) ** 2).sum() for weights, _ in network)
+        return np.mean(0.7 / 2 * missed - (taught.kinds * said).sum(axis=1)) + 0.3 / 2 * squares / len(x)
+
+    found = gradients(network, taught, penalty=0.3, heed=0.7)
+    for k in range(3):
+        for part in (0, 1):
+            for place in (((0, 0), (3, 4)), ((0,), (4,)))[part]:
+                sides = []
+                for step in (1e-4, -1e-4):
+                    moved = [[w.astype(float), b.astype(float)] for w, b in network]
+                    moved[k][part][place] += step
+                    sides.append(loss(moved))
+                slope = (sides[0] - sides[1]) / 2e-4
+                assert found[k][part][place] == pytest.approx(slope, abs=2e-3), (k, part, place)
+
+
+def test_networks_step_as_those_of_scikit_learn():
+    from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
+
+    rng = np.random.default_rng(5)
+    taught = lessons(rng, n=8)
+    start = learn(taught, (5,), 7, penalty=0.1, epochs=0)
+    network = learn(taught, (5,), 7, penalty=0.1, epochs=2, batch=8, rate=0.01)
+    expected = [value.copy() for layer in start for value in layer]
+    adam = AdamOptimizer(expected, 0.01)
+    for falling in (1.0, 0.5):  # a cosine's, in two steps
+        pairs = list(zip(expected[::2], expected[1::2], strict=True))
+        adam.learning_rate_init = 0.01 * falling
+        adam.update_params(expected, [g for layer in gradients(pairs, taught, 0.1) for g in layer])
+    for value, wanted in zip([v for layer in network for v in layer], expected, strict=True):
+        np.testing.assert_allclose(value, wanted, atol=2e-6)
+
+
+def test_networks_learn_as_well_as_those_of_scikit_learn(dataset):
     from sklearn.neural_network import MLPClassifier
 
-    networks = fit_networks(
-        dataset, seed=2, n_networks=1, hidden=(8, 6), epochs=3, penalty=0.1, by_scene=True
-    )
+    networks = fit_networks(dataset, n_networks=1, hidden=(64, 32), epochs=60, penalty=0.1, blur=0.0)
     rows = 3 * networks.squash(dataset.features)
-    model = MLPClassifier((8, 6), alpha=0.1, batch_size=256, max_iter=3, random_state=2000)
+    model = MLPClassifier((64, 32), alpha=0.1, batch_size=256, max_iter=60, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(rows, 2 * dataset.labels.astype(int) + (dataset.scenes == "before_rain"))
-    scenes = model.predict_proba(rows)
-    assert scenes.shape[1] == 10
-    np.testing.assert_allclose(
-        networks.predict_proba(dataset.features), scenes[:, ::2] + scenes[:, 1::2], atol=1e-4
-    )
+        model.fit(rows, dataset.labels)
+
+    def loss(probabilities):
+        return -np.log(probabilities[np.arange(2400), dataset.labels]).mean()
+
+    assert loss(networks.predict_proba(dataset.features)) < loss(model.predict_proba(rows)) + 0.05 < 0.15
+
+
+def test_networks_say_of_a_class_what_they_say_of_its_scenes(dataset):
+    networks = fit_networks(dataset, seed=2, n_networks=2, hidden=(8, 6), epochs=1, by_scene=True)
+    assert networks.members.shape == (10, 5)  # before and after rain, each of every class
+    np.testing.assert_array_equal(networks.members.sum(axis=0), np.full(5, 2))
+    x = np.stack([networks.squash(dataset.features)] * 2)
+    for k in range(3):
+        weights = np.stack([network[k][0] for network in networks.layers])
+        offsets = np.stack([network[k][1] for network in networks.layers])
+        x = np.einsum("nri,nio->nro", x if k == 0 else x * (x > 0), weights) + offsets[:, None]
+    scenes = scipy.special.softmax(x, axis=2).mean(axis=0)
+    expected = scenes.reshape(-1, 2, 5).sum(axis=1)  # kinds are ordered by scene
+    np.testing.assert_allclose(networks.predict_proba(dataset.features), expected, atol=1e-5)
+
+
+def test_what_people_say_and_quantities_shape_what_is_learned(dataset):
+    people = np.full((len(dataset), 5), 0.2, np.float32)
+    unsure = dataclasses.replace(dataset, people=people)
+    quantities = np.stack([dataset.labels, np.where(dataset.labels == 4, np.nan, 1)], axis=1)
+    told = dataclasses.replace(dataset, quantities=quantities.astype(np.float32))
+    first, torn, led = (fit_networks(d, 0, 1, (8, 6), epochs=100) for d in (dataset, unsure, told))
+    tops = [n.predict_proba(dataset.features).max(axis=1).mean() for n in (first, torn)]
+    assert tops[1] < tops[0] - 0.05
+    assert led.layers[0][-1][0].shape == first.layers[0][-1][0].shape == (6, 5)
+    assert np.isfinite(led.predict_proba(dataset.features)).all()
+    assert not np.allclose(led.layers[0][0][0], first.layers[0][0][0])
+
+
+def test_rows_are_taken_by_their_weight():
+    assert even_rows(np.ones(12), 5).tolist() == [0, 5, 10]
+    assert even_rows(np.ones(12), 5, 3).tolist() == [3, 8]
+    assert even_rows(np.ones(4), 1).tolist() == [0, 1, 2, 3]
+    weights = np.repeat([0.5, 2.0], 1000).astype(np.float32)
+    rows = np.concatenate([even_rows(weights, 5, phase) for phase in range(5)])
+    taken = np.bincount(rows, minlength=2000)
+    assert taken[:1000].sum() == pytest.approx(500, abs=5)
+    assert taken[1000:].sum() == pytest.approx(2000, abs=5)
+    assert set(taken[1010:1990]) == {2} and set(taken[:1000]) == {0, 1}
 
 
 def test_networks_tell_labels_alone_unless_asked_for_scenes(dataset):
@@ -80,7 +181,28 @@ def test_sites_left_out_are_watched_for_longer_than_those_learned_from():
 
     sites = simulate_dataset(5, 2, seed=1, workers=2, minutes_to_learn=1).sites
     lengths = np.bincount(sites)
-    assert lengths[[0, 3]].min() > 30 > 25 > lengths[[1, 2, 4]].max()
+    assert lengths[[0, 4]].min() > 30 > 25 > lengths[[1, 2, 3]].max()
+
+
+def test_sites_that_teach_show_hard_scenes_more_often_and_weights_make_up_for_it():
+    names, plain = scene_shares(False)
+    _, taught = scene_shares(True)
+    assert set(EFFORT) <= set(names)
+    hard, easy = names.index("clear_few_clouds"), names.index("overcast")
+    assert taught[hard] > 1.5 * plain[hard] and taught[easy] < 0.6 * plain[easy]
+    sites = [simulate_site(number, 8, 1, odd_share=0.3, teach=True) for number in range(10)]
+    odd = [site.scenes[0] == "unlike_any_sky" for site in sites]
+    assert any(odd) and not all(odd)
+    for site, is_odd in zip(sites, odd, strict=True):
+        np.testing.assert_array_equal(site.weights, site.weights[0])
+        if is_odd:
+            assert site.weights[0] == pytest.approx(0.3 / 0.15) and np.isnan(site.quantities).all()
+            assert (site.people[:, 4] == 1).all()
+        else:
+            k = names.index(site.scenes[0])
+            assert site.weights[0] == pytest.approx(plain[k] / taught[k] * 0.7 / 0.85, rel=1e-5)
+            assert np.isfinite(site.quantities).all() and site.people[:, 4].max() == 0
+            assert (site.sure == (site.people.max(axis=1) > 0.99)).all()
 
 
 def test_what_is_unlike_any_sky_speaks_for_no_class():

@@ -198,7 +198,7 @@ def test_hostile_repetition_takes_linear_time():
 damage = st.tuples(
     st.integers(0, len(MINUTE) - 1),
     st.integers(0, 3000),
-    st.binary(max_size=40).filter(lambda text: b'P5\n' not in text),
+    st.binary(max_size=40).filter(lambda text: b"P5\n" not in text),
 )
 
 
@@ -215,17 +215,41 @@ def test_one_wound_leaves_the_frames_it_does_not_touch(wound):
         for i in range(3)
         if STARTS[i + 1] <= at or (STARTS[i] >= at + n_removed and (STARTS[i] > at or not inserted))
     ]
-    found = [int(np.flatnonzero([np.array_equal(image, one) for one in IMAGES])[0])
-             for image in images if any(np.array_equal(image, one) for one in IMAGES)]
+    found = [
+        int(np.flatnonzero([np.array_equal(image, one) for one in IMAGES])[0])
+        for image in images
+        if any(np.array_equal(image, one) for one in IMAGES)
+    ]
     assert set(untouched) <= set(found)
     assert found == sorted(set(found))
 
 
 tokens = st.one_of(
     st.sampled_from(
-        [b"P5\n", b'P5\n#"', b'#"', b'"', b"\n", b"\r\n", b"256 256\n", b"65535\n", b"65535", b"512 512\n",
-         b"99999999999999999999 1\n", b'#"Image request start" ', b"2014-03-10 06:00:00.063119 UTC\n", b" ",
-         b"\xff", b"\0", b"P", b"256 256 65535\n", bytes(131072), bytes(131071), bytes(131073), b"\n" * 20000]
+        [
+            b"P5\n",
+            b'P5\n#"',
+            b'#"',
+            b'"',
+            b"\n",
+            b"\r\n",
+            b"256 256\n",
+            b"65535\n",
+            b"65535",
+            b"512 512\n",
+            b"99999999999999999999 1\n",
+            b'#"Image request start" ',
+            b"2014-03-10 06:00:00.063119 UTC\n",
+            b" ",
+            b"\xff",
+            b"\0",
+            b"P",
+            b"256 256 65535\n",
+            bytes(131072),
+            bytes(131071),
+            bytes(131073),
+            b"\n" * 20000,
+        ]
     ),
     st.binary(max_size=60),
 )

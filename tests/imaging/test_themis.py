@@ -88,7 +88,7 @@ def test_content_counts_and_not_the_suffix(minute):
 def test_header_values(minute):
     frames = read_minute(minute(synthetic.minute(IMAGES, exposure="Exposure duration plus readout")))
     first, later = frames.metadata[0], frames.metadata[2]
-    assert first["Project unique ID"] == "THEMIS"      # given twice: the last counts
+    assert first["Project unique ID"] == "THEMIS"  # given twice: the last counts
     assert first["Exposure duration plus readout"] == "985.07 ms"
     assert "Geodetic latitude" not in later
     assert (later["Site unique ID"], later["Imager unique ID"]) == ("gill", "themis19")
@@ -335,8 +335,12 @@ def test_images_of_a_damaged_or_unordered_minute_are_not_packed(minute):
 
 def test_sites_are_not_mixed_silently(tmp_path):
     paths = [
-        synthetic.write_minute(synthetic.minute_path(tmp_path, start, site=site), IMAGES,
-                               synthetic.frame_times(3, start), site=site)
+        synthetic.write_minute(
+            synthetic.minute_path(tmp_path, start, site=site),
+            IMAGES,
+            synthetic.frame_times(3, start),
+            site=site,
+        )
         for start, site in (("2014-03-10T06:00", "gill"), ("2014-03-10T06:01", "rank"))
     ]
     frames = read_frames(paths)

@@ -287,9 +287,7 @@ def test_faint_stars_follow_their_definitions():
     reduced = reduce_frames(images, times_of(seconds), GRID)
     rows = columns(window_features(reduced))
     for centre in (0, 11, 24):
-        expected = naive_sky.star_row(
-            seconds, images, ELEVATION, *reduced.structure[:, :2].T, centre
-        )
+        expected = naive_sky.star_row(seconds, images, ELEVATION, *reduced.structure[:, :2].T, centre)
         assert expected.keys() == {f.name for f in STARS}
         # Sparks are held to a sixteenth of the noise: a star at the limit may be counted by one alone.
         for name, value in expected.items():
@@ -352,9 +350,7 @@ def test_blocks_are_made_without_warm_pixels():
     means, peaks = np.zeros((2, 4, 64, 64), np.float32)
     _defects.mend_blocks(*native(images), 4, warm, places, len(hot), means, peaks)
     swapped = np.zeros((2, 4, 64, 64), np.float32)
-    _defects.mend_blocks(
-        *native(images.byteswap())[:2], True, 4, warm, places, len(hot), *swapped
-    )
+    _defects.mend_blocks(*native(images.byteswap())[:2], True, 4, warm, places, len(hot), *swapped)
     np.testing.assert_array_equal(swapped, [means, peaks])
     with pytest.raises(ValueError, match="starts at byte"):
         _defects.mend_blocks(
