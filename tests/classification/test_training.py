@@ -47,7 +47,10 @@ def test_no_site_is_in_two_parts(dataset):
 
 @pytest.mark.parametrize("kinds", [("trees",), ("networks",), ("networks", "trees")], ids="+".join)
 def test_the_onnx_file_says_what_was_fitted(dataset, kinds):
-    fit = {"trees": fit_trees, "networks": lambda d, seed: fit_networks(d, seed, 3, epochs=2, by_scene=True)}
+    fit = {
+        "trees": lambda d, seed: fit_trees(d, seed, 40),
+        "networks": lambda d, seed: fit_networks(d, seed, 3, epochs=2, by_scene=True),
+    }
     models = [fit[kind](dataset, seed=1) for kind in kinds]
     content = to_onnx(models, 1.7, {"kind": "features"})
     mean = np.mean([model.predict_proba(dataset.features) for model in models], axis=0)
