@@ -22,7 +22,7 @@ from pulsaurora.simulation.pulses import STEP_S, pulse_series
 
 SIZE = 512
 MOST_BLOBS = 400
-_NO_DELAY = np.zeros((SIZE, SIZE), np.float32)
+_NO_DELAY = np.zeros((1, 1), np.float32)
 
 
 @dataclass
@@ -195,38 +195,41 @@ class PatchLayer:
     ):
         self.canvas, self.mapping, self.series = canvas, mapping, series
         self.softness, self.margin_s, self.expansion = float(softness), margin_s, expansion
-        self.delay = _NO_DELAY if delay is None else delay
-        self.second, self.exchange_s, self.envelope = second, exchange_s, envelope
-        self._peak = np.maximum(series.max(axis=1), 1e-9)
+        self.delay, self.second, self.exchange_s, self.envelope = delay, second, exchange_s, envelope
+        self._peak = np.maximum(series.max(axis=1), 1e-9) if expansion else None
 
     def add(self, view, t, out):
         """Add this layer's light (counts) at scene time t (s) to out, float32 (n_pixels,)."""
-        canvas = self.canvas
+        canvas, series = self.canvas, self.series
         position = (t + self.margin_s) / STEP_S
-        now = self.series[:, min(max(int(position), 0), self.series.shape[1] - 1)]
         threshold = np.full(canvas.n, canvas.base, np.float32)
         if self.expansion:
+            now = series[:, min(max(int(position), 0), series.shape[1] - 1)]
             threshold += (self.expansion * (1 - now / self._peak)).astype(np.float32)
-        potential = canvas.potential
+        delay = self.delay
+        if delay is None:  # all of a patch shines alike: two samples are enough
+            low = min(max(int(position), 0), series.shape[1] - 2)
+            series, position, delay = np.ascontiguousarray(series[:, low : low + 2]), position - low, _NO_DELAY
+        landscape = ()
         if self.second is not None:  # the landscape itself evolves: amorphous aurora
             turn = 2 * np.pi * t / self.exchange_s
-            potential = np.float32(np.cos(turn)) * potential + np.float32(np.sin(turn)) * self.second
-            potential = np.minimum(potential, canvas.cap)
+            landscape = self.second, canvas.cap, np.cos(turn), np.sin(turn)
         target = out if self.envelope is None else np.zeros_like(out)
         _simulate.add_patches(
             target,
             view.east_km,
             view.north_km,
             view.footprint_km,
-            potential,
+            canvas.potential,
             canvas.ids,
-            self.delay,
+            delay,
             self.mapping.at(t),
-            self.series,
+            series,
             position,
             threshold,
             self.softness,
             0.25 * self.softness / canvas.cell_km / 4,
+            *landscape,
         )
         if self.envelope is not None:
             out += target * self.envelope(view, t)
