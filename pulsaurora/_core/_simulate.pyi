@@ -43,6 +43,10 @@ def add_patches(
     cosine: float = 1.0,
     sine: float = 0.0,
 ) -> None: ...
+def fill_lines(
+    out: _F32, knots: NDArray[np.float64], levels: NDArray[np.float64], late: NDArray[np.float64], step: float
+) -> None: ...
+def fill_exposed(out: _F32, series: _F32, late: _F32, n_exposed: int) -> None: ...
 def add_band(
     out: _F32,
     x: _F32,

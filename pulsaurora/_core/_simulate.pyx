@@ -208,6 +208,59 @@ def add_patches(float[::1] out, const float[::1] x, const float[::1] y, const fl
             out[i] += e * level
 
 
+def fill_lines(float[:, ::1] out, const double[:, ::1] knots, const double[:, ::1] levels,
+               const double[::1] late, double step):
+    """Fill samples of lines from knot to knot: row k at times ``step * column + late[k]``.
+
+    `knots` rise along each row; before the first and after the last a line stays level.
+    """
+    cdef Py_ssize_t k
+    cdef int c, j, n = <int>out.shape[1], last = <int>knots.shape[1] - 1
+    cdef double when, start, slope
+    with nogil:
+        for k in range(out.shape[0]):
+            j = -1  # the knot passed last
+            start, slope = 0, 0
+            for c in range(n):
+                when = step * c + late[k]
+                if j < last and when >= knots[k, j + 1]:
+                    while j < last and when >= knots[k, j + 1]:
+                        j += 1
+                    start, slope = knots[k, j], 0
+                    if j < last:
+                        slope = (levels[k, j + 1] - levels[k, j]) / (knots[k, j + 1] - start)
+                out[k, c] = <float>(levels[k, max(j, 0)] + slope * (when - start))
+
+
+def fill_exposed(float[:, ::1] out, const float[:, ::1] series, const float[::1] late, int n_exposed):
+    """Fill what an exposure of `n_exposed` samples that begins at each sees, 0 at least.
+
+    Row k of `out` follows row ``k % len(series)`` by ``late[k]`` samples, between which it is linear; beyond
+    its ends a series stays level.
+    """
+    cdef Py_ssize_t k, own
+    cdef int c, first, n = <int>out.shape[1], last = <int>series.shape[1] - 1, low, high
+    cdef float part, total
+    with nogil:
+        for k in range(out.shape[0]):
+            own = k % series.shape[0]
+            first = _floor(-late[k])
+            part = -late[k] - first
+            # The mean of n_exposed lines between samples is that of n_exposed + 1 samples, ends by their parts.
+            for c in range(n):
+                low = c + first
+                high = low + n_exposed
+                total = ((1 - part) * series[own, min(max(low, 0), last)]
+                         + part * series[own, min(max(high, 0), last)])
+                if low >= 0 and high <= last:
+                    for low in range(low + 1, high):
+                        total += series[own, low]
+                else:
+                    for low in range(low + 1, high):
+                        total += series[own, min(max(low, 0), last)]
+                out[k, c] = max(total, 0) / n_exposed
+
+
 def add_band(float[::1] out, const float[::1] x, const float[::1] y, const float[::1] footprint,
              const float[:, ::1] texture,
              const float[::1] mapping, float cosine, float sine, float centre, float flat,

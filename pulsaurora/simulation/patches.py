@@ -65,11 +65,13 @@ def draw_canvas(rng, size_km, cover, kind=None):
     if cover > 0.3 or n < 4:  # merged patches fall apart along a coarse jigsaw
         owner, gap, n_cells = _jigsaw(rng, size * 2.0)
         field = np.minimum(field, _cap(gap, base, field.std()))
-        pair = labels.astype(np.int64) * n_cells + owner
-        pair[labels == 0] = -1
-        names, dense = np.unique(pair, return_inverse=True)
-        ids = dense.reshape(labels.shape) - (1 if names[0] == -1 else 0)
-        n = int(ids.max()) + 1
+        inside = labels > 0
+        pair = labels[inside] * n_cells + owner[inside]
+        ids = np.full(labels.shape, -1)
+        there = np.zeros((n + 1) * n_cells, bool)
+        there[pair] = True
+        ids[inside] = (np.cumsum(there) - 1)[pair]
+        n = int(np.count_nonzero(there))
     else:
         ids = labels - 1
     return Canvas(field, np.ascontiguousarray(ids, np.int16), max(n, 1), base, cell_km)
@@ -209,7 +211,8 @@ class PatchLayer:
         delay = self.delay
         if delay is None:  # all of a patch shines alike: two samples are enough
             low = min(max(int(position), 0), series.shape[1] - 2)
-            series, position, delay = np.ascontiguousarray(series[:, low : low + 2]), position - low, _NO_DELAY
+            series = np.ascontiguousarray(series[:, low : low + 2])
+            position, delay = position - low, _NO_DELAY
         landscape = ()
         if self.second is not None:  # the landscape itself evolves: amorphous aurora
             turn = 2 * np.pi * t / self.exchange_s
@@ -324,7 +327,7 @@ def pulsating_layer(
     canvas = draw_canvas(rng, size_km, cover, "noise" if kind == "amorphous" else shapes)
     series, period = pulse_series(rng, canvas.n, duration_s + 120, style)
     strength = np.exp(rng.uniform(0, 0.6) * rng.standard_normal(canvas.n))
-    series = series * (amplitude * strength[:, None])
+    series *= (amplitude * strength[:, None]).astype(np.float32)
     scale = float(canvas.potential.std())
     softness = scale * log_uniform(rng, 0.1, 1.8)
     second = exchange = None
@@ -345,7 +348,7 @@ def pulsating_layer(
     return PatchLayer(
         canvas,
         mapping,
-        series.astype(np.float32),
+        series,
         softness,
         delay=delay,
         expansion=scale * rng.uniform(0.1, 1.0) if chance(rng, 0.3) else 0.0,
@@ -362,14 +365,15 @@ def steady_layer(rng, duration_s, amplitude, size_km=None, cover=None, drift=Non
     depth = rng.uniform(0, 0.3)
     slow = [Wander(rng, 1, depth, 100, 900, 0) for _ in range(min(canvas.n, 12))]
     coarse = np.arange(0, t[-1] + 10, 5.0)
-    rows = np.stack([np.interp(t, coarse, [w(c) for c in coarse]) for w in slow])
+    rows = np.stack([np.interp(t, coarse, [w(c) for c in coarse]) for w in slow]).astype(np.float32)
     strength = amplitude * np.exp(rng.uniform(0, 0.6) * rng.standard_normal(canvas.n))
-    series = rows[np.arange(canvas.n) % len(rows)] * strength[:, None]
+    series = rows[np.arange(canvas.n) % len(rows)]
+    series *= strength[:, None].astype(np.float32)
     mapping = Mapping(rng, 1 / canvas.cell_km, SIZE, draw_drift(rng) if drift is None else drift)
     return PatchLayer(
         canvas,
         mapping,
-        series.astype(np.float32),
+        series,
         float(canvas.potential.std()) * log_uniform(rng, 0.4, 4),
         envelope=region,
     )
