@@ -25,16 +25,6 @@ def _days(time):
     return (np.datetime64(time, "us") - np.datetime64("2000-01-01T12:00:00", "us")) / np.timedelta64(1, "D")
 
 
-def _horizontal(ra, dec, days, latitude, longitude):
-    """Return elevation and azimuth (degrees) of right ascension and declination (radians)."""
-    sidereal = np.radians((280.46061837 + 360.98564736629 * days + longitude) % 360)
-    hour, lat = sidereal - ra, np.radians(latitude)
-    up = np.sin(lat) * np.sin(dec) + np.cos(lat) * np.cos(dec) * np.cos(hour)
-    north = np.sin(dec) * np.cos(lat) - np.cos(dec) * np.cos(hour) * np.sin(lat)
-    east = -np.cos(dec) * np.sin(hour)
-    return np.degrees(np.arcsin(np.clip(up, -1, 1))), np.degrees(np.arctan2(east, north)) % 360
-
-
 @dataclass(frozen=True)
 class SunMoon:
     """Where sun and moon stand (degrees) and how much of the moon is lit (0 to 1)."""
@@ -337,7 +327,11 @@ class Stars:
         in_focus = log_uniform(rng, 0.4, 1.0)
         self.flux = in_focus * DARK_SKY * 10 ** (-0.4 * (magnitude - _STAR_MAGNITUDE))
         self.twinkle = log_uniform(rng, 0.02, 0.3)
-        self.camera, self.latitude, self.longitude = camera, latitude, longitude
+        self.camera, self.longitude = camera, longitude
+        # Towards the right ascensions 0 and 6 h and the celestial pole; and where the pole stands.
+        away = np.cos(self.dec)
+        self._place = np.stack([away * np.cos(self.ra), away * np.sin(self.ra), np.sin(self.dec)])
+        self._pole = np.sin(np.radians(latitude)), np.cos(np.radians(latitude))
         self._map = np.full(256 * 256, -1, np.int64)
         self._map[camera.index] = np.arange(camera.index.size)
         self._slot = None
@@ -347,15 +341,8 @@ class Stars:
         slot = int((np.datetime64(time, "us") - np.datetime64(0, "us")) // np.timedelta64(12_000_000, "us"))
         if slot != self._slot:
             self._slot = slot
-            el, az = _horizontal(
-                self.ra,
-                self.dec,
-                _days(np.datetime64(slot * 12_000_000, "us")),
-                self.latitude,
-                self.longitude,
-            )
-            up = np.flatnonzero(el > 1)
-            row, col = self.camera.project(el[up], az[up])
+            up, elevation, azimuth = self._risen(_days(np.datetime64(slot * 12_000_000, "us")))
+            row, col = self.camera.project(elevation, azimuth)
             inside = (row > 0) & (row < 255) & (col > 0) & (col < 255)
             pixel = np.full(up.size, -1)
             pixel[inside] = self._map[(np.rint(row[inside]) * 256 + np.rint(col[inside])).astype(int)]
@@ -368,3 +355,16 @@ class Stars:
         row, col, light, spread, pixel = self._now
         flux = light * np.exp(spread * rng.standard_normal(light.size) - 0.5 * spread**2)
         return row, col, flux.astype(np.float32), pixel
+
+    def _risen(self, days):
+        """Return which stars stand above 1 degree, and their elevation and azimuth (degrees)."""
+        sidereal = np.radians((280.46061837 + 360.98564736629 * days + self.longitude) % 360)
+        c, s = np.cos(sidereal), np.sin(sidereal)
+        x, y, z = self._place
+        south, west = c * x + s * y, s * x - c * y
+        sine, cosine = self._pole
+        height = sine * z + cosine * south
+        up = np.flatnonzero(height > np.sin(np.radians(1)))
+        north = cosine * z[up] - sine * south[up]
+        elevation = np.degrees(np.arcsin(np.minimum(height[up], 1)))
+        return up, elevation, np.degrees(np.arctan2(-west[up], north)) % 360
