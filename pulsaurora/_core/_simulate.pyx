@@ -239,26 +239,29 @@ def fill_exposed(float[:, ::1] out, const float[:, ::1] series, const float[::1]
     its ends a series stays level.
     """
     cdef Py_ssize_t k, own
-    cdef int c, first, n = <int>out.shape[1], last = <int>series.shape[1] - 1, low, high
-    cdef float part, total
+    cdef int c, q, first, begin, end, n = <int>out.shape[1], m = <int>series.shape[1]
+    cdef float part, weight
     with nogil:
         for k in range(out.shape[0]):
             own = k % series.shape[0]
             first = _floor(-late[k])
             part = -late[k] - first
-            # The mean of n_exposed lines between samples is that of n_exposed + 1 samples, ends by their parts.
             for c in range(n):
-                low = c + first
-                high = low + n_exposed
-                total = ((1 - part) * series[own, min(max(low, 0), last)]
-                         + part * series[own, min(max(high, 0), last)])
-                if low >= 0 and high <= last:
-                    for low in range(low + 1, high):
-                        total += series[own, low]
-                else:
-                    for low in range(low + 1, high):
-                        total += series[own, min(max(low, 0), last)]
-                out[k, c] = max(total, 0) / n_exposed
+                out[k, c] = 0
+            # The mean of n_exposed lines between samples is that of n_exposed + 1 samples, ends by their parts.
+            for q in range(n_exposed + 1):
+                weight = 1 - part if q == 0 else part if q == n_exposed else 1
+                weight /= n_exposed
+                begin = min(max(-first - q, 0), n)
+                end = min(max(m - first - q, begin), n)
+                for c in range(begin):
+                    out[k, c] += weight * series[own, 0]
+                for c in range(end, n):
+                    out[k, c] += weight * series[own, m - 1]
+                if end > begin:
+                    add_scaled(&series[own, begin + first + q], weight, &out[k, begin], end - begin)
+            for c in range(n):
+                out[k, c] = out[k, c] if out[k, c] > 0 else 0
 
 
 def add_band(float[::1] out, const float[::1] x, const float[::1] y, const float[::1] footprint,

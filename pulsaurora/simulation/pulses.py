@@ -55,7 +55,8 @@ def pulse_series(rng, n_patches, duration_s, style=None):
     rise, fall = log_uniform(rng, 0.15, 0.6), log_uniform(rng, 0.15, 0.8)  # shares of the on-time
     scale = np.exp(np.log(spread) * rng.uniform(-1, 1, n_own))[:, None]
     if style == "sine":
-        own = 0.5 + 0.5 * np.sin(2 * np.pi * (t / (period * scale) + rng.random((n_own, 1))))
+        turns = t / (period * scale) + rng.random((n_own, 1))
+        own = 0.5 + 0.5 * np.sin((2 * np.pi * turns).astype(np.float32))
     else:
         own = _pulses(rng, t, on * scale, off * scale, jitter, uneven, leak, rise, fall)
     if style == "trains":
