@@ -4,10 +4,11 @@ Called by pulsaurora.simulation with checked, contiguous float32. Sky pixels are
 only those the lens sees are computed. Textures are square, periodic, with a power-of-two side, and are
 sampled bilinearly at ``u = m00 * x + m01 * y + u0`` (row) and ``v = m10 * x + m11 * y + v0`` (column).
 NaN is not expected anywhere. Oracles: tests/naive.py::sampled_texture, ::patch_light, ::arc_light.
-Every loop runs without the GIL and adds to, or fills, what the caller allocated.
+Every loop runs without the GIL and adds to, or fills, what the caller allocated. Constants are cast to float
+since Cython writes 1 as 1.0 next to one, and the sum would be made in doubles.
 """
 
-from libc.math cimport expf, fabsf
+from libc.math cimport expf
 
 cdef extern from * nogil:
     """
@@ -67,7 +68,7 @@ cdef inline float _smoothstep(float e) noexcept nogil:
         return 0
     if e >= 1:
         return 1
-    return e * e * (3 - 2 * e)
+    return e * e * (<float>3 - <float>2 * e)
 
 
 def add_texture(float[::1] out, const float[::1] x, const float[::1] y, const float[:, ::1] texture,
@@ -104,13 +105,13 @@ def fill_cloud(float[::1] opacity, float[::1] brightness, const float[::1] x, co
     with nogil:
         for i in range(n):
             other = _sample(second, b00 * x[i] + b01 * y[i] + b0, b10 * x[i] + b11 * y[i] + b1)
-            light = level * (1 + relief * other)
+            light = level * (<float>1 + relief * other)
             brightness[i] = shade[i] * (light if light > <float>0.05 else <float>0.05)
             if closed:
                 opacity[i] = most
                 continue
             value = first_gain * _sample(first, a00 * x[i] + a01 * y[i] + a0, a10 * x[i] + a11 * y[i] + a1)
-            value = (value + second_gain * other) / (1 + blur[i])
+            value = (value + second_gain * other) / (<float>1 + blur[i])
             opacity[i] = least + span * _smoothstep(<float>0.5 + (value - threshold) / (softness + blur[i]))
 
 
@@ -297,14 +298,14 @@ def add_band(float[::1] out, const float[::1] x, const float[::1] y, const float
                 q = (d + flat) / south
             else:
                 q = 0
-            if q > 3.2 or q < -3.2:
+            if q > <float>3.2 or q < -<float>3.2:
                 continue
             value = gain
             if q != 0:
                 value *= expf(-q * q)
             if structure != 0:
                 q = footprint[i] / finest
-                s = 1 + structure / (1 + q * q) * _sample(texture, m00 * x[i] + m01 * y[i] + u0, m10 * x[i] + m11 * y[i] + v0)
+                s = <float>1 + structure / (<float>1 + q * q) * _sample(texture, m00 * x[i] + m01 * y[i] + u0, m10 * x[i] + m11 * y[i] + v0)
                 if s < 0:
                     s = 0
                 value *= s
@@ -355,8 +356,8 @@ def add_arcs(float[::1] out, const float[::1] x, const float[::1] y,
                 moved_n = warp * _sample(warp_north, u, v)
             total = 0
             for h in range(n_h):
-                east = x[i] * stretch[h] + lean_east * (stretch[h] - 1) + moved_e
-                north_km = y[i] * stretch[h] + lean_north * (stretch[h] - 1) + moved_n
+                east = x[i] * stretch[h] + lean_east * (stretch[h] - <float>1) + moved_e
+                north_km = y[i] * stretch[h] + lean_north * (stretch[h] - <float>1) + moved_n
                 along = (east * cosine + north_km * sine - s_start) * per_step
                 d = north_km * cosine - east * sine
                 if d < nearest or d > farthest:
@@ -371,9 +372,10 @@ def add_arcs(float[::1] out, const float[::1] x, const float[::1] y,
                 s = along - k
                 for a in range(n_a):
                     q = d - centre[a] - (shape[a, k] + s * (shape[a, k + 1] - shape[a, k]))
-                    q = q / north[a] if q > 0 else q / south[a]
-                    if fabsf(q) < 3.2:
-                        total += weight[h] * expf(-q * q) * (light[a, k] + s * (light[a, k + 1] - light[a, k]))
+                    if q > <float>3.2 * north[a] or q < -<float>3.2 * south[a]:
+                        continue
+                    q /= north[a] if q > 0 else south[a]
+                    total += weight[h] * expf(-q * q) * (light[a, k] + s * (light[a, k + 1] - light[a, k]))
             out[i] += total
 
 
