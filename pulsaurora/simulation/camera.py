@@ -82,11 +82,19 @@ class Camera:
         image.ravel()[self.index] = self.elevation
         return image
 
-    def blurred(self, light):
-        """Return the image of extended light as the lens blurs it, float32 (256, 256)."""
+    def spread(self, light):
+        """Return light of the sky's pixels as an image, float32 (256, 256), dark elsewhere."""
         image = np.zeros(SHAPE, np.float32)
         image.ravel()[self.index] = light
-        return _blurred(image, self.psf)
+        return image
+
+    def mean_of_sky(self, image):
+        """Return the mean of an image's sky pixels."""
+        return np.float32((image * self._inside).sum() / self.index.size)
+
+    def blurred(self, light):
+        """Return the image of extended light as the lens blurs it, float32 (256, 256)."""
+        return _blurred(self.spread(light), self.psf)
 
     def slanted(self, light):
         """Return the light of a sheet of patches as it is seen aslant, float32 (n_pixels,).
@@ -94,20 +102,40 @@ class Camera:
         The emission is some 10 to 20 km deep (standard deviation depth_km); away from the zenith that
         smears a patch along the radius, more so than the lens does. The smear is taken as round.
         """
-        image = np.zeros(SHAPE, np.float32)
-        image.ravel()[self.index] = light
-        share, inside = self._slant
-        return light + share * (_blurred(image, _SLANT_PX).ravel()[self.index] / inside - light)
+        kept, smeared = self._slant
+        smear = _blurred(self.spread(light), _SLANT_PX).ravel()[self.index]
+        smear *= smeared
+        light = kept * light
+        light += smear
+        return light
+
+    @cached_property
+    def sheet(self):
+        """How much brighter a sheet of light is seen than at the zenith, float32 (n_pixels,)."""
+        return np.minimum(self.path, 5.0) * self.transmission
+
+    @cached_property
+    def lens(self):
+        """What of the sky's light is counted, float32 (n_pixels,)."""
+        return self.through * np.float32(self.sensitivity)
+
+    @cached_property
+    def sampled(self):
+        """Which pixels of the image are judged, as `index`; and what of their light is counted."""
+        return self.index[self.sample], self.lens[self.sample]
+
+    @cached_property
+    def _inside(self):
+        return self.spread(1)
 
     @cached_property
     def _slant(self):
-        """How much of a pixel's light is smeared, and how much of the smear lies inside the sky."""
+        """How much of a pixel's light stays, and what to multiply the smear by: part of it leaves the sky."""
         z = np.radians(90 - self.elevation)
         across = 0.6 * self.depth_km * np.sin(z) * np.cos(z) / EMISSION_KM / (np.pi / 2 / self.radius)
-        whole = np.zeros(SHAPE, np.float32)
-        whole.ravel()[self.index] = 1
-        inside = _blurred(whole, _SLANT_PX).ravel()[self.index]
-        return np.minimum((across / _SLANT_PX) ** 2, 1).astype(np.float32), inside
+        inside = _blurred(self._inside, _SLANT_PX).ravel()[self.index]
+        share = np.minimum((across / _SLANT_PX) ** 2, 1).astype(np.float32)
+        return 1 - share, share / inside
 
     @cached_property
     def smooth(self):
@@ -132,9 +160,11 @@ class Camera:
         normal = pool[first : first + SHAPE[0] * SHAPE[1]].reshape(SHAPE)
         offsets = (self.row_noise * rng.standard_normal(SHAPE[0])).astype(np.float32)
         factor = np.float32(1 + self.exposure_jitter * rng.standard_normal())
+        signal = signal * factor
+        signal += self.warm
         _simulate.fill_counts(
             counts,
-            signal * factor + self.warm,
+            signal,
             self.response,
             normal,
             offsets,

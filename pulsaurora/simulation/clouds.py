@@ -170,18 +170,22 @@ class Dome:
         veil *= 1 + (0.0 if chance(rng, 0.4) else rng.uniform(-0.4, 2.0)) * (rows**2 + cols**2)
         self.veil = (veil * (self.flakes.lit if self.flakes else lit_from_one_side(rng))).astype(np.float32)
         self.wander = Wander(rng, 1, rng.uniform(0, 0.03), 60, 600, 0.2)
+        self._still = None
 
     def apply(self, view, image, t, rng):
         """Return the image, float32 (256, 256), as seen through the dome at scene time t (s)."""
-        mean = np.float32(image.ravel()[view.index].mean())
-        inside = np.zeros(SHAPE, np.float32)
-        inside.ravel()[view.index] = view.through
+        mean = view.mean_of_sky(image)
+        if self._still is None or self._still[0] is not view:
+            self._still = view, self.veil * view.spread(view.through)
         hide = self.hide * np.float32(self.wander(t))
-        blurred = soften(image, self.blur)
-        out = (1 - hide) * blurred + hide * self.veil * mean * inside
+        out = soften(image, self.blur)
+        veil = mean * self._still[1]
+        veil -= out
+        veil *= hide
+        out += veil
         if self.flakes:
             self.flakes.add(view, mean, t, rng, out)
-        return out.astype(np.float32)
+        return out
 
 
 def draw_cloud(rng, cover=None, thickness=None, kind=None):

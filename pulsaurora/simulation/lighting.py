@@ -7,6 +7,7 @@ of sensitivity 1 that sees a dark clear zenith (22 mag per square arcsecond) at 
 0.75 degrees then collects as much from a star of magnitude 4.65.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,19 +99,18 @@ class Heavens:
 
     def at(self, time):
         """Return SunMoon at a UTC time."""
-        place = (np.datetime64(time, "us") - self.start) / np.timedelta64(1, "m") + 3
-        low = int(np.clip(np.floor(place), 0, len(self.lit) - 2))
+        place = float((np.datetime64(time, "us") - self.start) / np.timedelta64(1, "m") + 3)
+        low = min(max(math.floor(place), 0), len(self.lit) - 2)
         part = place - low
         angles = []
         for track in (self._sun, self._moon):
-            east, north, up = track[low] + part * (track[low + 1] - track[low])
+            east, north, up = (track[low] + part * (track[low + 1] - track[low])).tolist()
             angles += [
-                float(np.degrees(np.arcsin(np.clip(up, -1, 1)))),
-                float(np.degrees(np.arctan2(east, north)) % 360),
+                math.degrees(math.asin(min(max(up, -1), 1))),
+                math.degrees(math.atan2(east, north)) % 360,
             ]
-        return SunMoon(
-            *angles, float(np.clip(self.lit[low] + part * (self.lit[low + 1] - self.lit[low]), 0, 1))
-        )
+        lit = float(self.lit[low] + part * (self.lit[low + 1] - self.lit[low]))
+        return SunMoon(*angles, min(max(lit, 0.0), 1.0))
 
 
 class Lighting:
@@ -164,9 +164,13 @@ class Lighting:
                 self._key[heavens, needed] = self._fields(heavens.at(moments), _days(moments))
         for old in [key for key in self._key if key[1] not in (slot, slot + 1)]:  # of all heavens: scenes end
             del self._key[old]
-        a, b = self._key[heavens, slot], self._key[heavens, slot + 1]
-        part = np.float32(part)
-        return tuple(p + part * (q - p) for p, q in zip(a, b, strict=True))
+        fields = []
+        for before, after in zip(self._key[heavens, slot], self._key[heavens, slot + 1], strict=True):
+            field = after - before
+            field *= np.float32(part)
+            field += before
+            fields.append(field)
+        return tuple(fields)
 
     def _fields(self, where, days):
         camera = self.camera
@@ -286,12 +290,14 @@ class MoonGhosts:
             camera = self.camera
             row, column = camera.project(*key)
             shape = np.zeros(camera.index.size, np.float32)
+            rows = (camera.rows - camera.centre[0]).astype(np.float32)
+            columns = (camera.cols - camera.centre[1]).astype(np.float32)
             ghosts = zip(self.place, self.radius, self.share, self.edge, strict=True)
             for place, radius, share, edge in ghosts:
-                down = camera.rows - camera.centre[0] - place * (row - camera.centre[0])
-                right = camera.cols - camera.centre[1] - place * (column - camera.centre[1])
-                out = (np.hypot(down, right) - radius) / edge
-                shape += (share / (1 + np.exp(np.minimum(out, 30)))).astype(np.float32)
+                down = rows - np.float32(place * (row - camera.centre[0]))
+                right = columns - np.float32(place * (column - camera.centre[1]))
+                out = (np.sqrt(down * down + right * right) - np.float32(radius)) / np.float32(edge)
+                shape += np.float32(share) / (1 + np.exp(np.minimum(out, 30)))
             self._now = key, shape
         return np.float32(light) * self._now[1]
 

@@ -96,8 +96,18 @@ def _jigsaw(rng, spacing):
         grid[:, axis] += strength * texture(rng, max(spacing / 4, 4), coarse).ravel()
     distance, owner = cKDTree(seeds, boxsize=coarse).query(grid % coarse, k=2)
     gap = ((distance[:, 1] - distance[:, 0]) * 4).reshape(coarse, coarse)
-    gap = ndimage.zoom(gap, 4, order=1, mode="grid-wrap", grid_mode=True)
+    gap = np.ascontiguousarray(_four_times_finer(_four_times_finer(gap.astype(np.float32)).T).T)
     return np.repeat(np.repeat(owner[:, 0].reshape(coarse, coarse), 4, 0), 4, 1), gap, n
+
+
+def _four_times_finer(field):
+    """Return a periodic field with four times as many rows, linear between the middles of the old ones."""
+    near, far = np.float32(0.125), np.float32(0.375)
+    fine = np.empty((len(field), 4, field.shape[1]), np.float32)
+    before, after = np.roll(field, 1, 0) - field, np.roll(field, -1, 0) - field
+    for row, (share, towards) in enumerate(((far, before), (near, before), (near, after), (far, after))):
+        fine[:, row] = field + share * towards
+    return fine.reshape(-1, field.shape[1])
 
 
 def _cells(rng, size, cover, cell_km):
