@@ -43,6 +43,9 @@ def add_patches(
     cosine: float = 1.0,
     sine: float = 0.0,
 ) -> None: ...
+def add_blobs(
+    potential: _F32, ids: NDArray[np.int16], centre: NDArray[np.int32], shape: _F32, lobes: _F32
+) -> None: ...
 def fill_lines(
     out: _F32, knots: NDArray[np.float64], levels: NDArray[np.float64], late: NDArray[np.float64], step: float
 ) -> None: ...

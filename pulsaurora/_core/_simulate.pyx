@@ -8,7 +8,7 @@ Every loop runs without the GIL and adds to, or fills, what the caller allocated
 since Cython writes 1 as 1.0 next to one, and the sum would be made in doubles.
 """
 
-from libc.math cimport expf
+from libc.math cimport expf, sqrtf
 
 cdef extern from * nogil:
     """
@@ -207,6 +207,66 @@ def add_patches(float[::1] out, const float[::1] x, const float[::1] y, const fl
             else:
                 level = series[k, low] + <float>(when - low) * (series[k, low + 1] - series[k, low])
             out[i] += e * level
+
+
+def add_blobs(float[:, ::1] potential, short[:, ::1] ids, const int[:, ::1] centre,
+              const float[:, ::1] shape, const float[:, :, ::1] lobes):
+    """Raise a periodic landscape to rounded patches where they exceed it, and note whose each cell is.
+
+    Parameters
+    ----------
+    potential : float32, ids : int16; both (side, side)
+        A patch's height is 1 in its middle, 0 on its outline; it owns cells where it stands above -0.3.
+    centre : int32 (n, 2)
+        Row and column.
+    shape : float32 (n, 7)
+        How far (cells) below and right of the patch's middle its centre lies, cosine and sine of its angle,
+        its length and width (half of each, cells), and its bend (across per along squared).
+    lobes : float32 (n, 4, 2)
+        Amplitudes of cosine and sine of 3 to 6 times the angle, as shares of the radius.
+    """
+    cdef Py_ssize_t n
+    cdef int side = <int>potential.shape[0], reach, r, c, i, j, m
+    cdef float dy, dx, along, across, p, q, square, height, lobe, most, re, im, turned
+    with nogil:
+        for n in range(centre.shape[0]):
+            reach = <int>min(max(shape[n, 4], shape[n, 5]) * <float>1.65 + 2, <float>(side // 2 - 1))
+            most = 0
+            for m in range(4):
+                most += sqrtf(lobes[n, m, 0] * lobes[n, m, 0] + lobes[n, m, 1] * lobes[n, m, 1])
+            most = (<float>1 - most) * (<float>1 - most) if most < 1 else 0
+            for r in range(-reach, reach + 1):
+                i = (centre[n, 0] + r + side) % side
+                dy = r + shape[n, 0]
+                for c in range(-reach, reach + 1):
+                    dx = c + shape[n, 1]
+                    along = dx * shape[n, 2] + dy * shape[n, 3]
+                    across = dy * shape[n, 2] - dx * shape[n, 3] - shape[n, 6] * along * along
+                    p = along / shape[n, 4]
+                    q = across / shape[n, 5]
+                    square = p * p + q * q
+                    j = (centre[n, 1] + c + side) % side
+                    if <float>1 - most * square <= potential[i, j]:  # lobes or not
+                        continue
+                    height = sqrtf(square)
+                    if height > <float>1e-6:
+                        p /= height
+                        q /= height
+                    re, im, lobe = p, q, 1
+                    for m in range(4):
+                        if m == 0:
+                            turned = re * p - im * q
+                            im = re * q + im * p
+                            re = turned
+                        turned = re * p - im * q
+                        im = re * q + im * p
+                        re = turned
+                        lobe += re * lobes[n, m, 0] + im * lobes[n, m, 1]
+                    height = <float>1 - square * lobe * lobe
+                    if height > potential[i, j]:
+                        potential[i, j] = height
+                        if height > -<float>0.3:
+                            ids[i, j] = <short>n
 
 
 def fill_lines(float[:, ::1] out, const double[:, ::1] knots, const double[:, ::1] levels,

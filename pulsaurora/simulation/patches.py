@@ -146,38 +146,21 @@ def _draw_blobs(rng, side, n, size, elongated):
     ratio = log_uniform(rng, 3, 9) if elongated else log_uniform(rng, 1, 2)
     common = rng.normal(0, 0.4) if chance(rng, 0.6) else None
     lobes = 0.0 if chance(rng, 0.25) else rng.uniform(0.05, 0.3)
-    for k in range(n):
-        radius = 0.5 * size * np.exp(0.4 * rng.standard_normal())
-        long = radius * np.sqrt(ratio) * np.exp(0.2 * rng.standard_normal())
-        wide = radius / np.sqrt(ratio)
-        angle = rng.uniform(0, np.pi) if common is None else common + 0.2 * rng.standard_normal()
-        reach = int(min(max(long, wide) * 1.65 + 2, side // 2 - 1))
-        offset = np.arange(-reach, reach + 1)
-        within = offset.astype(np.float32)
-        dy, dx = (
-            within[:, None] + rng.random(dtype=np.float32),
-            within[None, :] + rng.random(dtype=np.float32),
-        )
-        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-        along, across = dx * c + dy * s, dy * c - dx * s
-        if elongated:
-            across = across - np.float32(rng.normal(0, 1) * wide / long**2) * along**2
-        place = along * np.float32(1 / long) + 1j * across * np.float32(1 / wide)
-        shape = np.abs(place)
-        if lobes:
-            unit = place / np.maximum(shape, np.float32(1e-6))
-            turned, lobe = unit, np.zeros_like(shape)
-            for m in (2, 3, 4, 5):
-                turned = turned * unit
-                lobe += (turned * np.complex64(np.exp(1j * rng.uniform(0, 2 * np.pi)) * lobes / m)).real
-            shape = shape * (1 + lobe)
-        centre = rng.integers(0, side, 2)
-        where = np.ix_((centre[0] + offset) % side, (centre[1] + offset) % side)
-        height = 1 - shape * shape
-        now = potential[where]
-        above = height > now
-        potential[where] = np.where(above, height, now)
-        ids[where] = np.where(above & (height > -0.3), np.int16(k), ids[where])
+    radius = 0.5 * size * np.exp(0.4 * rng.standard_normal(n))
+    long = radius * np.sqrt(ratio) * np.exp(0.2 * rng.standard_normal(n))
+    wide = radius / np.sqrt(ratio)
+    angle = rng.uniform(0, np.pi, n) if common is None else common + 0.2 * rng.standard_normal(n)
+    bend = rng.standard_normal(n) * wide / long**2 if elongated else np.zeros(n)
+    shape = np.stack([*rng.random((2, n)), np.cos(angle), np.sin(angle), long, wide, bend], 1)
+    phase, depth = rng.uniform(0, 2 * np.pi, (n, 4)), lobes / np.arange(2, 6)
+    waves = np.stack([depth * np.cos(phase), depth * np.sin(phase)], 2)
+    _simulate.add_blobs(
+        potential,
+        ids,
+        rng.integers(0, side, (n, 2), np.int32),
+        shape.astype(np.float32),
+        waves.astype(np.float32),
+    )
     return potential, ids
 
 
