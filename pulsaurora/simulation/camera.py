@@ -196,6 +196,13 @@ def _noise_pool():
     return np.random.default_rng(0).standard_normal(1 << 22, dtype=np.float32)
 
 
+@cache
+def _grid():
+    """Return each pixel's row, column and tile of 16x16, and whether it stands for a block of 4x4."""
+    rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    return rows, cols, rows // 16 * 16 + cols // 16, (rows % 4 == 2) & (cols % 4 == 2)
+
+
 def _zenith_angle(rho, cubic):
     return (rho + cubic * rho**3) / (1 + cubic)
 
@@ -230,31 +237,28 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     rotation, parity = rng.uniform(-np.pi, np.pi), int(rng.choice([-1, 1]))
     if chance(rng, 0.5):
         rotation = np.radians(rng.normal(0, 8)) + (np.pi if chance(rng, 0.3) else 0)
-    rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    up, right = centre[0] - rows, cols - centre[1]
-    rho = np.hypot(up, right) / radius
-    zenith = np.minimum(_zenith_angle(rho, cubic), 2.0) * 90
-    azimuth = np.degrees(parity * (np.arctan2(right, up) - rotation)) % 360
-    elevation = 90 - zenith
-    seen = elevation > lowest_deg
+    rows, cols, tile, block = _grid()
+    up, right = (centre[0] - rows).astype(np.float32), (cols - centre[1]).astype(np.float32)
+    rho, angle = np.sqrt(up * up + right * right) / radius, np.arctan2(right, up)
+    elevation = 90 - np.minimum(_zenith_angle(rho, cubic), 2.0) * 90
+    seen = np.flatnonzero(elevation > lowest_deg)
+    elevation, tile = elevation.ravel()[seen], tile.ravel()[seen]
+    azimuth = np.degrees(parity * (angle.ravel()[seen] - rotation)) % 360
     through = _through(rng, elevation, azimuth, plain, bare=barrel and chance(rng, 0.7))
-    vignetting = _barrel(rng, rho) if barrel else _vignetting(rng, rho, plain)
+    inner = rho.ravel()[seen]
+    through *= _barrel(rng, inner) if barrel else _vignetting(rng, inner, plain)
 
-    el = np.radians(elevation[seen])
-    az = np.radians(azimuth[seen])
+    el, az = np.radians(elevation), np.radians(azimuth)
     z = np.pi / 2 - el
+    cos_el, sin_el, cos_az, sin_az = np.cos(el), np.sin(el), np.cos(az), np.sin(az)
     ratio = _EARTH_KM / (_EARTH_KM + EMISSION_KM)
     far = _ground_km(z)
-    angles = np.linspace(0, np.pi / 2, 400)
-    footprint = np.interp(z, angles, np.gradient(_ground_km(angles), angles)) * (np.pi / 2 / radius)
+    path = 1 / np.sqrt(1 - (ratio * cos_el) ** 2)
+    footprint = _EARTH_KM * (1 - ratio * sin_el * path) * (np.pi / 2 / radius)
     flat = np.tan(np.minimum(z, np.radians(88)))
     flat = flat / (1 + 0.03 * flat)
-    airmass = 1 / (np.sin(el) + 0.15 * (np.degrees(el) + 3.885) ** -1.253)
+    airmass = 1 / (sin_el + 0.15 * (elevation + 3.885) ** -1.253)
     extinction = log_uniform(rng, 0.12, 0.35)
-    high = elevation[seen] > 15
-    block = (rows[seen] % 4 == 2) & (cols[seen] % 4 == 2) & high
-
-    tile = rows // 16 * 16 + cols // 16
 
     def flat32(values):
         return np.ascontiguousarray(values, np.float32)
@@ -262,7 +266,7 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     odd = chance(rng, 0.15)  # a CCD outside the usual range
     response = np.ones(SHAPE, np.float32)
     if not plain:
-        response += (log_uniform(rng, 4e-4, 5e-3) * rng.standard_normal(SHAPE)).astype(np.float32)
+        response += np.float32(log_uniform(rng, 4e-4, 5e-3)) * rng.standard_normal(SHAPE, np.float32)
         response *= np.float32(1) + np.float32(rng.normal(0, 0.002)) * (cols % 2 * 2 - 1).astype(np.float32)
     return Camera(
         centre=centre,
@@ -278,29 +282,29 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
         depth_km=log_uniform(rng, 3, 9),
         exposure_jitter=0.0 if chance(rng, 0.4) else log_uniform(rng, 1e-4, 4e-3),
         row_noise=0.0 if chance(rng, 0.5) else log_uniform(rng, 0.5, 5),
-        index=np.flatnonzero(seen).astype(np.int64),
-        rows=rows[seen],
-        cols=cols[seen],
-        elevation=flat32(elevation[seen]),
-        azimuth=flat32(azimuth[seen]),
-        direction=flat32(np.stack([np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)])),
-        east_km=flat32(far * np.sin(az)),
-        north_km=flat32(far * np.cos(az)),
+        index=seen.astype(np.int64),
+        rows=rows.ravel()[seen],
+        cols=cols.ravel()[seen],
+        elevation=flat32(elevation),
+        azimuth=flat32(azimuth),
+        direction=flat32(np.stack([cos_el * sin_az, cos_el * cos_az, sin_el])),
+        east_km=flat32(far * sin_az),
+        north_km=flat32(far * cos_az),
         footprint_km=flat32(footprint),
-        cloud_east=flat32(flat * np.sin(az)),
-        cloud_north=flat32(flat * np.cos(az)),
+        cloud_east=flat32(flat * sin_az),
+        cloud_north=flat32(flat * cos_az),
         cloud_blur=flat32(np.clip((flat - 2.2) / 8, 0, 1.5)),
-        path=flat32(1 / np.sqrt(1 - (ratio * np.sin(z)) ** 2)),
+        path=flat32(path),
         airmass=flat32(airmass),
         transmission=flat32(10 ** (-0.4 * extinction * (airmass - 1))),
-        through=flat32((through * vignetting)[seen]),
-        sample=np.flatnonzero(block),
-        stray=_stray(rng, rho, np.arctan2(right, up), plain),
+        through=flat32(through),
+        sample=np.flatnonzero(block.ravel()[seen] & (elevation > 15)),
+        stray=_stray(rng, rho, angle, plain),
         response=response,
         defects=_defects(rng),
         warm=_warm_pixels(rng),
-        tile=tile[seen],
-        tile_count=np.maximum(np.bincount(tile[seen], minlength=256), 1.0),
+        tile=tile,
+        tile_count=np.maximum(np.bincount(tile, minlength=256), 1.0),
     )
 
 
@@ -336,7 +340,7 @@ def _through(rng, elevation, azimuth, plain, bare=False):
     if plain:
         return np.ones_like(elevation)
     if bare:
-        return 1 / (1 + np.exp(-(elevation - rng.uniform(0, 2)) / rng.uniform(0.2, 0.8)))
+        return _sigmoid((elevation - rng.uniform(0, 2)) / rng.uniform(0.2, 0.8))
     step = np.arange(0, 360, 0.5)
     hills = np.maximum(0, rng.uniform(0, 3) + rng.uniform(0, 2) * smooth_line(rng, 720, 150))
     trees = rng.uniform(0, 3) * np.abs(smooth_line(rng, 720, rng.uniform(4, 15)))
@@ -346,9 +350,16 @@ def _through(rng, elevation, azimuth, plain, bare=False):
         start, width = rng.uniform(0, 360), log_uniform(rng, 1, 40)
         inside = (step - start) % 360 < width
         profile = np.where(inside, np.maximum(profile, log_uniform(rng, 2, 22)), profile)
-    blocking = np.interp(azimuth, step, profile, period=360)
-    clear = 1 / (1 + np.exp(-(elevation - blocking) / rng.uniform(0.2, 0.8)))
+    place = azimuth * 2
+    low = place.astype(np.int32)
+    profile = np.append(profile, profile[:2]).astype(np.float32)
+    blocking = profile[low] + (place - low).astype(np.float32) * (profile[low + 1] - profile[low])
+    clear = _sigmoid((elevation - blocking) / rng.uniform(0.2, 0.8))
     return clear + (1 - clear) * rng.uniform(0, 0.15)
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-np.maximum(x, -80)))
 
 
 def _stray(rng, rho, angle, plain):
@@ -360,13 +371,14 @@ def _stray(rng, rho, angle, plain):
     for _ in range(rng.integers(0, 4)):
         where, width = rng.uniform(0.98, 1.12), rng.uniform(0.004, 0.012)
         middle, span = rng.uniform(-np.pi, np.pi), rng.uniform(0.3, 2.5)
-        off = np.abs((angle - middle + np.pi) % (2 * np.pi) - np.pi)
-        rings += (
+        near = np.abs(rho - where) < 6 * width
+        off = np.abs((angle[near] - middle + np.pi) % (2 * np.pi) - np.pi)
+        rings[near] += (
             rng.uniform(0.02, 0.4)
-            * np.exp(-(((rho - where) / width) ** 2))
+            * np.exp(-(((rho[near] - where) / width) ** 2))
             / (1 + np.exp((off - span) / 0.1))
         )
-    return (halo + gaussian_filter(rings, 0.5)).astype(np.float32)
+    return (halo + gaussian_filter(rings, 0.5) if rings.any() else halo).astype(np.float32)
 
 
 def _defects(rng):
