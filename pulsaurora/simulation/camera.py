@@ -266,7 +266,7 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     odd = chance(rng, 0.15)  # a CCD outside the usual range
     response = np.ones(SHAPE, np.float32)
     if not plain:
-        response += np.float32(log_uniform(rng, 4e-4, 5e-3)) * rng.standard_normal(SHAPE, np.float32)
+        response += (log_uniform(rng, 4e-4, 5e-3) * rng.standard_normal(SHAPE)).astype(np.float32)
         response *= np.float32(1) + np.float32(rng.normal(0, 0.002)) * (cols % 2 * 2 - 1).astype(np.float32)
     return Camera(
         centre=centre,
