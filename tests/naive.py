@@ -199,6 +199,32 @@ def patch_light(potential, ids, series, u, v, sample, threshold, softness):
     return step * step * (3 - 2 * step) * float(series[patch][sample])
 
 
+def mixed_landscape(first, second, cap, cosine, sine):
+    """The lower of a mix of two landscapes and a cap, cell by cell."""
+    size = range(len(first))
+    return np.array(
+        [[min(cosine * first[i][j] + sine * second[i][j], cap[i][j]) for j in size] for i in size]
+    )
+
+
+def cloud(first, second, u, v, blur, gains, threshold, softness, limits, level, relief):
+    """Opacity and brightness of cloud where both textures are seen at (u, v)."""
+    one, two = sampled_texture(first, u, v), sampled_texture(second, u, v)
+    value = (gains[0] * one + gains[1] * two) / (1 + blur)
+    step = min(max(0.5 + (value - threshold) / (softness + blur), 0.0), 1.0)
+    opacity = limits[0] + (limits[1] - limits[0]) * step * step * (3 - 2 * step)
+    return opacity, max(level * (1 + relief * two), 0.05)
+
+
+def blob_height(down, right, cosine, sine, long, wide, bend, lobes):
+    """Height of a rounded, lobed patch so far below and right of its middle."""
+    along, across = right * cosine + down * sine, down * cosine - right * sine
+    across -= bend * along * along
+    radius, angle = math.hypot(along / long, across / wide), math.atan2(across / wide, along / long)
+    lobe = 1 + sum(a * math.cos(m * angle) + b * math.sin(m * angle) for m, (a, b) in enumerate(lobes, 3))
+    return 1 - (radius * lobe) ** 2
+
+
 def arc_light(x, y, centre, north, south, light):
     """Light of one straight, even east-west arc: Gaussian flanks, nothing beyond 3.2 widths."""
     width = north if y > centre else south

@@ -4,11 +4,13 @@ from numpy.typing import NDArray
 _F32 = NDArray[np.float32]
 
 def add_texture(out: _F32, x: _F32, y: _F32, texture: _F32, mapping: _F32, gain: float) -> None: ...
-def fill_cover(
-    out: _F32,
+def fill_cloud(
+    opacity: _F32,
+    brightness: _F32,
     x: _F32,
     y: _F32,
     blur: _F32,
+    shade: _F32,
     first: _F32,
     second: _F32,
     first_mapping: _F32,
@@ -17,6 +19,10 @@ def fill_cover(
     second_gain: float,
     threshold: float,
     softness: float,
+    least: float,
+    most: float,
+    level: float,
+    relief: float,
 ) -> None: ...
 def add_patches(
     out: _F32,
@@ -32,7 +38,18 @@ def add_patches(
     threshold: _F32,
     softness: float,
     slope: float,
+    second: _F32 | None = None,
+    cap: _F32 | None = None,
+    cosine: float = 1.0,
+    sine: float = 0.0,
 ) -> None: ...
+def add_blobs(
+    potential: _F32, ids: NDArray[np.int16], centre: NDArray[np.int32], shape: _F32, lobes: _F32
+) -> None: ...
+def fill_lines(
+    out: _F32, knots: NDArray[np.float64], levels: NDArray[np.float64], late: NDArray[np.float64], step: float
+) -> None: ...
+def fill_exposed(out: _F32, series: _F32, late: _F32, n_exposed: int) -> None: ...
 def add_band(
     out: _F32,
     x: _F32,

@@ -159,15 +159,30 @@ def _cubic_weights(u):
 
 @lru_cache(maxsize=256)
 def _hour_of_nodes(hour, latitude, longitude):
-    """What `_sun_moon_at` gives for the nodes of an hour since 1970, (3, n): a night asks again and again."""
-    nodes = _STEPS_AN_HOUR * hour + np.arange(_STEPS_AN_HOUR)
-    return np.stack(_sun_moon_at(nodes * (_STEP_US * 1e-6), latitude, longitude))
+    """Sine of the sun's and of the moon's elevation and the moon's lit fraction, at an hour's nodes, (3, n).
 
-
-def _sun_moon_at(unix_s, latitude, longitude):
-    """Sine of the sun's and of the moon's elevation, and the moon's lit fraction, at unix seconds."""
+    The hour counts from 1970. A night asks again and again.
+    """
     import erfa
 
+    sun, moon, to_earth_fixed, lit = _hour_from_earth(hour)
+    lat, lon = np.radians(latitude), np.radians(longitude)
+    up = np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    here = erfa.gd2gc(erfa.WGS84, lon, lat, 0.0) / _AU_M
+
+    def sine_of_elevation(geocentric):
+        seen = np.einsum("nij,nj->ni", to_earth_fixed, geocentric) - here
+        return seen @ up / np.linalg.norm(seen, axis=1)
+
+    return np.stack([sine_of_elevation(sun), sine_of_elevation(moon), lit])
+
+
+@lru_cache(maxsize=64)
+def _hour_from_earth(hour):
+    """Sun, moon (au from the earth's centre), rotation to the turning earth and lit fraction at the nodes."""
+    import erfa
+
+    unix_s = (_STEPS_AN_HOUR * hour + np.arange(_STEPS_AN_HOUR)) * (_STEP_US * 1e-6)
     utc = unix_s / 86400.0
     tt = utc + _tt_minus_utc_s(unix_s, erfa) / 86400.0
     earth, earth_barycentric = erfa.epv00(_UNIX_EPOCH_JD, tt)
@@ -178,20 +193,13 @@ def _sun_moon_at(unix_s, latitude, longitude):
     moon = erfa.moon98(_UNIX_EPOCH_JD, tt)["p"]
 
     to_earth_fixed = erfa.c2t06a(_UNIX_EPOCH_JD, tt, _UNIX_EPOCH_JD, utc, 0.0, 0.0)
-    lat, lon = np.radians(latitude), np.radians(longitude)
-    up = np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
-    here = erfa.gd2gc(erfa.WGS84, lon, lat, 0.0) / _AU_M
-
-    def sine_of_elevation(geocentric):
-        seen = np.einsum("nij,nj->ni", to_earth_fixed, geocentric) - here
-        return seen @ up / np.linalg.norm(seen, axis=1)
 
     # Phase angle at the moon between the sun and the earth; lit fraction (1 + cos) / 2.
     moon_to_sun = sun - moon
     cosine = -(moon_to_sun * moon).sum(axis=1) / (
         np.linalg.norm(moon_to_sun, axis=1) * np.linalg.norm(moon, axis=1)
     )
-    return sine_of_elevation(sun), sine_of_elevation(moon), (1.0 + cosine) / 2.0
+    return sun, moon, to_earth_fixed, (1.0 + cosine) / 2.0
 
 
 def _tt_minus_utc_s(unix_s, erfa):

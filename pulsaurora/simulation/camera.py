@@ -82,11 +82,19 @@ class Camera:
         image.ravel()[self.index] = self.elevation
         return image
 
-    def blurred(self, light):
-        """Return the image of extended light as the lens blurs it, float32 (256, 256)."""
+    def spread(self, light):
+        """Return light of the sky's pixels as an image, float32 (256, 256), dark elsewhere."""
         image = np.zeros(SHAPE, np.float32)
         image.ravel()[self.index] = light
-        return _blurred(image, self.psf)
+        return image
+
+    def mean_of_sky(self, image):
+        """Return the mean of an image's sky pixels."""
+        return np.float32((image * self._inside).sum() / self.index.size)
+
+    def blurred(self, light):
+        """Return the image of extended light as the lens blurs it, float32 (256, 256)."""
+        return _blurred(self.spread(light), self.psf)
 
     def slanted(self, light):
         """Return the light of a sheet of patches as it is seen aslant, float32 (n_pixels,).
@@ -94,20 +102,40 @@ class Camera:
         The emission is some 10 to 20 km deep (standard deviation depth_km); away from the zenith that
         smears a patch along the radius, more so than the lens does. The smear is taken as round.
         """
-        image = np.zeros(SHAPE, np.float32)
-        image.ravel()[self.index] = light
-        share, inside = self._slant
-        return light + share * (_blurred(image, _SLANT_PX).ravel()[self.index] / inside - light)
+        kept, smeared = self._slant
+        smear = _blurred(self.spread(light), _SLANT_PX).ravel()[self.index]
+        smear *= smeared
+        light = kept * light
+        light += smear
+        return light
+
+    @cached_property
+    def sheet(self):
+        """How much brighter a sheet of light is seen than at the zenith, float32 (n_pixels,)."""
+        return np.minimum(self.path, 5.0) * self.transmission
+
+    @cached_property
+    def lens(self):
+        """What of the sky's light is counted, float32 (n_pixels,)."""
+        return self.through * np.float32(self.sensitivity)
+
+    @cached_property
+    def sampled(self):
+        """Which pixels of the image are judged, as `index`; and what of their light is counted."""
+        return self.index[self.sample], self.lens[self.sample]
+
+    @cached_property
+    def _inside(self):
+        return self.spread(1)
 
     @cached_property
     def _slant(self):
-        """How much of a pixel's light is smeared, and how much of the smear lies inside the sky."""
+        """How much of a pixel's light stays, and what to multiply the smear by: part of it leaves the sky."""
         z = np.radians(90 - self.elevation)
         across = 0.6 * self.depth_km * np.sin(z) * np.cos(z) / EMISSION_KM / (np.pi / 2 / self.radius)
-        whole = np.zeros(SHAPE, np.float32)
-        whole.ravel()[self.index] = 1
-        inside = _blurred(whole, _SLANT_PX).ravel()[self.index]
-        return np.minimum((across / _SLANT_PX) ** 2, 1).astype(np.float32), inside
+        inside = _blurred(self._inside, _SLANT_PX).ravel()[self.index]
+        share = np.minimum((across / _SLANT_PX) ** 2, 1).astype(np.float32)
+        return 1 - share, share / inside
 
     @cached_property
     def smooth(self):
@@ -132,9 +160,11 @@ class Camera:
         normal = pool[first : first + SHAPE[0] * SHAPE[1]].reshape(SHAPE)
         offsets = (self.row_noise * rng.standard_normal(SHAPE[0])).astype(np.float32)
         factor = np.float32(1 + self.exposure_jitter * rng.standard_normal())
+        signal = signal * factor
+        signal += self.warm
         _simulate.fill_counts(
             counts,
-            signal * factor + self.warm,
+            signal,
             self.response,
             normal,
             offsets,
@@ -164,6 +194,13 @@ def _noise_pool():
     looks for such a coincidence.
     """
     return np.random.default_rng(0).standard_normal(1 << 22, dtype=np.float32)
+
+
+@cache
+def _grid():
+    """Return each pixel's row, column and tile of 16x16, and whether it stands for a block of 4x4."""
+    rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    return rows, cols, rows // 16 * 16 + cols // 16, (rows % 4 == 2) & (cols % 4 == 2)
 
 
 def _zenith_angle(rho, cubic):
@@ -200,31 +237,28 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     rotation, parity = rng.uniform(-np.pi, np.pi), int(rng.choice([-1, 1]))
     if chance(rng, 0.5):
         rotation = np.radians(rng.normal(0, 8)) + (np.pi if chance(rng, 0.3) else 0)
-    rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    up, right = centre[0] - rows, cols - centre[1]
-    rho = np.hypot(up, right) / radius
-    zenith = np.minimum(_zenith_angle(rho, cubic), 2.0) * 90
-    azimuth = np.degrees(parity * (np.arctan2(right, up) - rotation)) % 360
-    elevation = 90 - zenith
-    seen = elevation > lowest_deg
+    rows, cols, tile, block = _grid()
+    up, right = (centre[0] - rows).astype(np.float32), (cols - centre[1]).astype(np.float32)
+    rho, angle = np.sqrt(up * up + right * right) / radius, np.arctan2(right, up)
+    elevation = 90 - np.minimum(_zenith_angle(rho, cubic), 2.0) * 90
+    seen = np.flatnonzero(elevation > lowest_deg)
+    elevation, tile = elevation.ravel()[seen], tile.ravel()[seen]
+    azimuth = np.degrees(parity * (angle.ravel()[seen] - rotation)) % 360
     through = _through(rng, elevation, azimuth, plain, bare=barrel and chance(rng, 0.7))
-    vignetting = _barrel(rng, rho) if barrel else _vignetting(rng, rho, plain)
+    inner = rho.ravel()[seen]
+    through *= _barrel(rng, inner) if barrel else _vignetting(rng, inner, plain)
 
-    el = np.radians(elevation[seen])
-    az = np.radians(azimuth[seen])
+    el, az = np.radians(elevation), np.radians(azimuth)
     z = np.pi / 2 - el
+    cos_el, sin_el, cos_az, sin_az = np.cos(el), np.sin(el), np.cos(az), np.sin(az)
     ratio = _EARTH_KM / (_EARTH_KM + EMISSION_KM)
     far = _ground_km(z)
-    angles = np.linspace(0, np.pi / 2, 400)
-    footprint = np.interp(z, angles, np.gradient(_ground_km(angles), angles)) * (np.pi / 2 / radius)
+    path = 1 / np.sqrt(1 - (ratio * cos_el) ** 2)
+    footprint = _EARTH_KM * (1 - ratio * sin_el * path) * (np.pi / 2 / radius)
     flat = np.tan(np.minimum(z, np.radians(88)))
     flat = flat / (1 + 0.03 * flat)
-    airmass = 1 / (np.sin(el) + 0.15 * (np.degrees(el) + 3.885) ** -1.253)
+    airmass = 1 / (sin_el + 0.15 * (elevation + 3.885) ** -1.253)
     extinction = log_uniform(rng, 0.12, 0.35)
-    high = elevation[seen] > 15
-    block = (rows[seen] % 4 == 2) & (cols[seen] % 4 == 2) & high
-
-    tile = rows // 16 * 16 + cols // 16
 
     def flat32(values):
         return np.ascontiguousarray(values, np.float32)
@@ -248,29 +282,29 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
         depth_km=log_uniform(rng, 3, 9),
         exposure_jitter=0.0 if chance(rng, 0.4) else log_uniform(rng, 1e-4, 4e-3),
         row_noise=0.0 if chance(rng, 0.5) else log_uniform(rng, 0.5, 5),
-        index=np.flatnonzero(seen).astype(np.int64),
-        rows=rows[seen],
-        cols=cols[seen],
-        elevation=flat32(elevation[seen]),
-        azimuth=flat32(azimuth[seen]),
-        direction=flat32(np.stack([np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)])),
-        east_km=flat32(far * np.sin(az)),
-        north_km=flat32(far * np.cos(az)),
+        index=seen.astype(np.int64),
+        rows=rows.ravel()[seen],
+        cols=cols.ravel()[seen],
+        elevation=flat32(elevation),
+        azimuth=flat32(azimuth),
+        direction=flat32(np.stack([cos_el * sin_az, cos_el * cos_az, sin_el])),
+        east_km=flat32(far * sin_az),
+        north_km=flat32(far * cos_az),
         footprint_km=flat32(footprint),
-        cloud_east=flat32(flat * np.sin(az)),
-        cloud_north=flat32(flat * np.cos(az)),
+        cloud_east=flat32(flat * sin_az),
+        cloud_north=flat32(flat * cos_az),
         cloud_blur=flat32(np.clip((flat - 2.2) / 8, 0, 1.5)),
-        path=flat32(1 / np.sqrt(1 - (ratio * np.sin(z)) ** 2)),
+        path=flat32(path),
         airmass=flat32(airmass),
         transmission=flat32(10 ** (-0.4 * extinction * (airmass - 1))),
-        through=flat32((through * vignetting)[seen]),
-        sample=np.flatnonzero(block),
-        stray=_stray(rng, rho, np.arctan2(right, up), plain),
+        through=flat32(through),
+        sample=np.flatnonzero(block.ravel()[seen] & (elevation > 15)),
+        stray=_stray(rng, rho, angle, plain),
         response=response,
         defects=_defects(rng),
         warm=_warm_pixels(rng),
-        tile=tile[seen],
-        tile_count=np.maximum(np.bincount(tile[seen], minlength=256), 1.0),
+        tile=tile,
+        tile_count=np.maximum(np.bincount(tile, minlength=256), 1.0),
     )
 
 
@@ -306,7 +340,7 @@ def _through(rng, elevation, azimuth, plain, bare=False):
     if plain:
         return np.ones_like(elevation)
     if bare:
-        return 1 / (1 + np.exp(-(elevation - rng.uniform(0, 2)) / rng.uniform(0.2, 0.8)))
+        return _sigmoid((elevation - rng.uniform(0, 2)) / rng.uniform(0.2, 0.8))
     step = np.arange(0, 360, 0.5)
     hills = np.maximum(0, rng.uniform(0, 3) + rng.uniform(0, 2) * smooth_line(rng, 720, 150))
     trees = rng.uniform(0, 3) * np.abs(smooth_line(rng, 720, rng.uniform(4, 15)))
@@ -316,9 +350,16 @@ def _through(rng, elevation, azimuth, plain, bare=False):
         start, width = rng.uniform(0, 360), log_uniform(rng, 1, 40)
         inside = (step - start) % 360 < width
         profile = np.where(inside, np.maximum(profile, log_uniform(rng, 2, 22)), profile)
-    blocking = np.interp(azimuth, step, profile, period=360)
-    clear = 1 / (1 + np.exp(-(elevation - blocking) / rng.uniform(0.2, 0.8)))
+    place = azimuth * 2
+    low = place.astype(np.int32)
+    profile = np.append(profile, profile[:2]).astype(np.float32)
+    blocking = profile[low] + (place - low).astype(np.float32) * (profile[low + 1] - profile[low])
+    clear = _sigmoid((elevation - blocking) / rng.uniform(0.2, 0.8))
     return clear + (1 - clear) * rng.uniform(0, 0.15)
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-np.maximum(x, -80)))
 
 
 def _stray(rng, rho, angle, plain):
@@ -330,13 +371,14 @@ def _stray(rng, rho, angle, plain):
     for _ in range(rng.integers(0, 4)):
         where, width = rng.uniform(0.98, 1.12), rng.uniform(0.004, 0.012)
         middle, span = rng.uniform(-np.pi, np.pi), rng.uniform(0.3, 2.5)
-        off = np.abs((angle - middle + np.pi) % (2 * np.pi) - np.pi)
-        rings += (
+        near = np.abs(rho - where) < 6 * width
+        off = np.abs((angle[near] - middle + np.pi) % (2 * np.pi) - np.pi)
+        rings[near] += (
             rng.uniform(0.02, 0.4)
-            * np.exp(-(((rho - where) / width) ** 2))
+            * np.exp(-(((rho[near] - where) / width) ** 2))
             / (1 + np.exp((off - span) / 0.1))
         )
-    return (halo + gaussian_filter(rings, 0.5)).astype(np.float32)
+    return (halo + gaussian_filter(rings, 0.5) if rings.any() else halo).astype(np.float32)
 
 
 def _defects(rng):

@@ -76,48 +76,44 @@ class Cloud:
         if chance(rng, 0.65):
             self.limb = rng.uniform(-0.35, 0) if chance(rng, 0.35) else rng.uniform(0, 1)
         self.lit = lit_from_one_side(rng) if chance(rng, 0.5) else None
-        self.bank = None
+        self.bank, self._still = None, None
 
     def at(self, view, t):
         """Return (opacity, brightness): 0 to 1, and what to multiply white cloud's light by; (n_pixels,)."""
-        n = view.cloud_east.size
-        opacity = np.empty(n, np.float32)
         cover = float(np.clip(self.cover(t), 0.0, 1.0))
-        threshold = 1.0 * np.sqrt(2) * _inverse_erf(1 - 2 * min(max(cover, 0.001), 0.999))
-        if cover >= 0.995:
-            opacity[:] = 1
-        else:
-            _simulate.fill_cover(
-                opacity,
-                view.cloud_east,
-                view.cloud_north,
-                view.cloud_blur,
-                *self.fields,
-                self.mappings[0].at(t),
-                self.mappings[1].at(t),
-                *self.gains,
-                threshold,
-                self.softness,
-            )
-        bright = np.full(n, self.bright, np.float32)
-        _simulate.add_texture(
+        threshold = np.sqrt(2) * _inverse_erf(1 - 2 * min(max(cover, 0.001), 0.999))
+        thin = 0.3 if self.kind == "stratus" and self.thickness > 0.9 else 1.0
+        if self._still is None or self._still[0] is not view:
+            self._still = view, self._shade(view), None if self.bank is None else self.bank.over(view)
+        opacity, bright = np.empty((2, view.cloud_east.size), np.float32)
+        _simulate.fill_cloud(
+            opacity,
             bright,
             view.cloud_east,
             view.cloud_north,
-            self.fields[1],
+            view.cloud_blur,
+            self._still[1],
+            *self.fields,
+            self.mappings[0].at(t),
             self.mappings[1].at(t),
-            self.relief * self.bright,
+            *self.gains,
+            -np.inf if cover >= 0.995 else threshold,
+            self.softness,
+            (1 - thin) * self.thickness,
+            self.thickness,
+            self.bright,
+            self.relief,
         )
-        np.maximum(bright, 0.05, out=bright)
-        bright *= (1 + 2 * self.limb * view.direction[2]) / np.float32(1 + 2 * self.limb)
-        if self.lit is not None:
-            bright *= self.lit.ravel()[view.index]
-        if self.kind == "stratus" and self.thickness > 0.9:
-            opacity = 1 - (1 - opacity) * np.float32(0.3)
-        opacity *= np.float32(self.thickness)
         if self.bank is not None:
-            opacity *= self.bank.over(view)
+            opacity *= self._still[2]
         return opacity, bright
+
+    def _shade(self, view):
+        """Return what multiplies brightness as long as the cloud is seen by this imager."""
+        shade = (1 + 2 * self.limb * view.direction[2]) / np.float32(1 + 2 * self.limb)
+        if self.lit is not None:
+            shade *= self.lit.ravel()[view.index]
+        return shade.astype(np.float32)
 
 
 class Bank:
@@ -174,18 +170,22 @@ class Dome:
         veil *= 1 + (0.0 if chance(rng, 0.4) else rng.uniform(-0.4, 2.0)) * (rows**2 + cols**2)
         self.veil = (veil * (self.flakes.lit if self.flakes else lit_from_one_side(rng))).astype(np.float32)
         self.wander = Wander(rng, 1, rng.uniform(0, 0.03), 60, 600, 0.2)
+        self._still = None
 
     def apply(self, view, image, t, rng):
         """Return the image, float32 (256, 256), as seen through the dome at scene time t (s)."""
-        mean = np.float32(image.ravel()[view.index].mean())
-        inside = np.zeros(SHAPE, np.float32)
-        inside.ravel()[view.index] = view.through
+        mean = view.mean_of_sky(image)
+        if self._still is None or self._still[0] is not view:
+            self._still = view, self.veil * view.spread(view.through)
         hide = self.hide * np.float32(self.wander(t))
-        blurred = soften(image, self.blur)
-        out = (1 - hide) * blurred + hide * self.veil * mean * inside
+        out = soften(image, self.blur)
+        veil = mean * self._still[1]
+        veil -= out
+        veil *= hide
+        out += veil
         if self.flakes:
             self.flakes.add(view, mean, t, rng, out)
-        return out.astype(np.float32)
+        return out
 
 
 def draw_cloud(rng, cover=None, thickness=None, kind=None):

@@ -7,6 +7,7 @@ of sensitivity 1 that sees a dark clear zenith (22 mag per square arcsecond) at 
 0.75 degrees then collects as much from a star of magnitude 4.65.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,16 +24,6 @@ TWILIGHT_LOG = np.array([-4, -2.0, -0.9, -0.05, 0.75, 1.55, 2.5, 3.4, 4.2, 5.3, 
 
 def _days(time):
     return (np.datetime64(time, "us") - np.datetime64("2000-01-01T12:00:00", "us")) / np.timedelta64(1, "D")
-
-
-def _horizontal(ra, dec, days, latitude, longitude):
-    """Return elevation and azimuth (degrees) of right ascension and declination (radians)."""
-    sidereal = np.radians((280.46061837 + 360.98564736629 * days + longitude) % 360)
-    hour, lat = sidereal - ra, np.radians(latitude)
-    up = np.sin(lat) * np.sin(dec) + np.cos(lat) * np.cos(dec) * np.cos(hour)
-    north = np.sin(dec) * np.cos(lat) - np.cos(dec) * np.cos(hour) * np.sin(lat)
-    east = -np.cos(dec) * np.sin(hour)
-    return np.degrees(np.arcsin(np.clip(up, -1, 1))), np.degrees(np.arctan2(east, north)) % 360
 
 
 @dataclass(frozen=True)
@@ -108,19 +99,18 @@ class Heavens:
 
     def at(self, time):
         """Return SunMoon at a UTC time."""
-        place = (np.datetime64(time, "us") - self.start) / np.timedelta64(1, "m") + 3
-        low = int(np.clip(np.floor(place), 0, len(self.lit) - 2))
+        place = float((np.datetime64(time, "us") - self.start) / np.timedelta64(1, "m") + 3)
+        low = min(max(math.floor(place), 0), len(self.lit) - 2)
         part = place - low
         angles = []
         for track in (self._sun, self._moon):
-            east, north, up = track[low] + part * (track[low + 1] - track[low])
+            east, north, up = (track[low] + part * (track[low + 1] - track[low])).tolist()
             angles += [
-                float(np.degrees(np.arcsin(np.clip(up, -1, 1)))),
-                float(np.degrees(np.arctan2(east, north)) % 360),
+                math.degrees(math.asin(min(max(up, -1), 1))),
+                math.degrees(math.atan2(east, north)) % 360,
             ]
-        return SunMoon(
-            *angles, float(np.clip(self.lit[low] + part * (self.lit[low + 1] - self.lit[low]), 0, 1))
-        )
+        lit = float(self.lit[low] + part * (self.lit[low + 1] - self.lit[low]))
+        return SunMoon(*angles, min(max(lit, 0.0), 1.0))
 
 
 class Lighting:
@@ -174,9 +164,13 @@ class Lighting:
                 self._key[heavens, needed] = self._fields(heavens.at(moments), _days(moments))
         for old in [key for key in self._key if key[1] not in (slot, slot + 1)]:  # of all heavens: scenes end
             del self._key[old]
-        a, b = self._key[heavens, slot], self._key[heavens, slot + 1]
-        part = np.float32(part)
-        return tuple(p + part * (q - p) for p, q in zip(a, b, strict=True))
+        fields = []
+        for before, after in zip(self._key[heavens, slot], self._key[heavens, slot + 1], strict=True):
+            field = after - before
+            field *= np.float32(part)
+            field += before
+            fields.append(field)
+        return tuple(fields)
 
     def _fields(self, where, days):
         camera = self.camera
@@ -296,12 +290,14 @@ class MoonGhosts:
             camera = self.camera
             row, column = camera.project(*key)
             shape = np.zeros(camera.index.size, np.float32)
+            rows = (camera.rows - camera.centre[0]).astype(np.float32)
+            columns = (camera.cols - camera.centre[1]).astype(np.float32)
             ghosts = zip(self.place, self.radius, self.share, self.edge, strict=True)
             for place, radius, share, edge in ghosts:
-                down = camera.rows - camera.centre[0] - place * (row - camera.centre[0])
-                right = camera.cols - camera.centre[1] - place * (column - camera.centre[1])
-                out = (np.hypot(down, right) - radius) / edge
-                shape += (share / (1 + np.exp(np.minimum(out, 30)))).astype(np.float32)
+                down = rows - np.float32(place * (row - camera.centre[0]))
+                right = columns - np.float32(place * (column - camera.centre[1]))
+                out = (np.sqrt(down * down + right * right) - np.float32(radius)) / np.float32(edge)
+                shape += np.float32(share) / (1 + np.exp(np.minimum(out, 30)))
             self._now = key, shape
         return np.float32(light) * self._now[1]
 
@@ -337,7 +333,11 @@ class Stars:
         in_focus = log_uniform(rng, 0.4, 1.0)
         self.flux = in_focus * DARK_SKY * 10 ** (-0.4 * (magnitude - _STAR_MAGNITUDE))
         self.twinkle = log_uniform(rng, 0.02, 0.3)
-        self.camera, self.latitude, self.longitude = camera, latitude, longitude
+        self.camera, self.longitude = camera, longitude
+        # Towards the right ascensions 0 and 6 h and the celestial pole; and where the pole stands.
+        away = np.cos(self.dec)
+        self._place = np.stack([away * np.cos(self.ra), away * np.sin(self.ra), np.sin(self.dec)])
+        self._pole = np.sin(np.radians(latitude)), np.cos(np.radians(latitude))
         self._map = np.full(256 * 256, -1, np.int64)
         self._map[camera.index] = np.arange(camera.index.size)
         self._slot = None
@@ -347,15 +347,8 @@ class Stars:
         slot = int((np.datetime64(time, "us") - np.datetime64(0, "us")) // np.timedelta64(12_000_000, "us"))
         if slot != self._slot:
             self._slot = slot
-            el, az = _horizontal(
-                self.ra,
-                self.dec,
-                _days(np.datetime64(slot * 12_000_000, "us")),
-                self.latitude,
-                self.longitude,
-            )
-            up = np.flatnonzero(el > 1)
-            row, col = self.camera.project(el[up], az[up])
+            up, elevation, azimuth = self._risen(_days(np.datetime64(slot * 12_000_000, "us")))
+            row, col = self.camera.project(elevation, azimuth)
             inside = (row > 0) & (row < 255) & (col > 0) & (col < 255)
             pixel = np.full(up.size, -1)
             pixel[inside] = self._map[(np.rint(row[inside]) * 256 + np.rint(col[inside])).astype(int)]
@@ -368,3 +361,16 @@ class Stars:
         row, col, light, spread, pixel = self._now
         flux = light * np.exp(spread * rng.standard_normal(light.size) - 0.5 * spread**2)
         return row, col, flux.astype(np.float32), pixel
+
+    def _risen(self, days):
+        """Return which stars stand above 1 degree, and their elevation and azimuth (degrees)."""
+        sidereal = np.radians((280.46061837 + 360.98564736629 * days + self.longitude) % 360)
+        c, s = np.cos(sidereal), np.sin(sidereal)
+        x, y, z = self._place
+        south, west = c * x + s * y, s * x - c * y
+        sine, cosine = self._pole
+        height = sine * z + cosine * south
+        up = np.flatnonzero(height > np.sin(np.radians(1)))
+        north = cosine * z[up] - sine * south[up]
+        elevation = np.degrees(np.arcsin(np.minimum(height[up], 1)))
+        return up, elevation, np.degrees(np.arctan2(-west[up], north)) % 360

@@ -7,6 +7,7 @@ to image, float32 (256, 256), counts above pedestal.
 import numpy as np
 
 from pulsaurora._core import _simulate
+from pulsaurora.simulation.camera import SHAPE
 from pulsaurora.simulation.draws import chance, choose, log_uniform
 
 EXPOSURE_S = 1.0
@@ -52,7 +53,18 @@ class GroundLight:
         self.whole = 0.0 if chance(rng, 0.7) else log_uniform(rng, 1e-7, 3e-5)
         # Haze and blown snow about a lamp glow with it.
         self.haze = 0.0 if chance(rng, 0.7) else self.flux * log_uniform(rng, 1e-5, 5e-3)
-        self.width, self._pattern = log_uniform(rng, 4, 40), None
+        self.width, self._patterns = log_uniform(rng, 4, 40), None
+
+    def _images(self, view):
+        """Return the lamp's light, steady, and that of the haze about it; None where there is none."""
+        image = np.zeros(SHAPE, np.float32)
+        _points(view, image, self.elevation, self.azimuth, self.flux * 0.8, view.psf * 1.2)
+        if self.halo:
+            _points(view, image, self.elevation, self.azimuth, self.flux * self.halo, self.reach)
+        if self.whole:
+            image += view.spread(np.float32(self.flux * self.whole) * view.through)
+        haze = view.spread(_glow(view, self.elevation, self.azimuth, self.width)) if self.haze else None
+        return image, haze
 
     def add(self, view, t, image, rng):
         """Add this light; see the module."""
@@ -63,15 +75,12 @@ class GroundLight:
             share = float(np.exp(0.5 * rng.standard_normal()))
         if share <= 0:
             return
-        _points(view, image, self.elevation, self.azimuth, self.flux * share * 0.8, view.psf * 1.2)
-        if self.halo:
-            _points(view, image, self.elevation, self.azimuth, self.flux * share * self.halo, self.reach)
-        if self.whole:
-            image.ravel()[view.index] += np.float32(self.flux * share * self.whole) * view.through
-        if self.haze:
-            if self._pattern is None or self._pattern[0] is not view:
-                self._pattern = view, _glow(view, self.elevation, self.azimuth, self.width)
-            image.ravel()[view.index] += np.float32(min(self.haze * share, 2e4)) * self._pattern[1]
+        if self._patterns is None or self._patterns[0] is not view:
+            self._patterns = view, *self._images(view)
+        _, lamp, haze = self._patterns
+        image += lamp if share == 1 else np.float32(share) * lamp
+        if haze is not None:
+            image += np.float32(min(self.haze * share, 2e4)) * haze
 
 
 class Headlights:
@@ -117,13 +126,10 @@ class FloodLight:
         """Add this light; see the module."""
         if self._pattern is None or self._pattern[0] is not view:
             toward = np.cos(np.radians(view.azimuth - self.azimuth)) * np.cos(np.radians(view.elevation))
-            self._pattern = (
-                view,
-                (self.level * (1 + self.one_sided * toward) * view.through).astype(np.float32),
-            )
+            self._pattern = view, view.spread(self.level * (1 + self.one_sided * toward) * view.through)
         share = _lit_share(t, self.period, self.duty, self.phase)
         if share > 0:
-            image.ravel()[view.index] += np.float32(share) * self._pattern[1]
+            image += np.float32(share) * self._pattern[1]
 
 
 class CloudGlow:

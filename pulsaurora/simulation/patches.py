@@ -22,7 +22,7 @@ from pulsaurora.simulation.pulses import STEP_S, pulse_series
 
 SIZE = 512
 MOST_BLOBS = 400
-_NO_DELAY = np.zeros((SIZE, SIZE), np.float32)
+_NO_DELAY = np.zeros((1, 1), np.float32)
 
 
 @dataclass
@@ -65,11 +65,13 @@ def draw_canvas(rng, size_km, cover, kind=None):
     if cover > 0.3 or n < 4:  # merged patches fall apart along a coarse jigsaw
         owner, gap, n_cells = _jigsaw(rng, size * 2.0)
         field = np.minimum(field, _cap(gap, base, field.std()))
-        pair = labels.astype(np.int64) * n_cells + owner
-        pair[labels == 0] = -1
-        names, dense = np.unique(pair, return_inverse=True)
-        ids = dense.reshape(labels.shape) - (1 if names[0] == -1 else 0)
-        n = int(ids.max()) + 1
+        inside = labels > 0
+        pair = labels[inside] * n_cells + owner[inside]
+        ids = np.full(labels.shape, -1)
+        there = np.zeros((n + 1) * n_cells, bool)
+        there[pair] = True
+        ids[inside] = (np.cumsum(there) - 1)[pair]
+        n = int(np.count_nonzero(there))
     else:
         ids = labels - 1
     return Canvas(field, np.ascontiguousarray(ids, np.int16), max(n, 1), base, cell_km)
@@ -94,8 +96,18 @@ def _jigsaw(rng, spacing):
         grid[:, axis] += strength * texture(rng, max(spacing / 4, 4), coarse).ravel()
     distance, owner = cKDTree(seeds, boxsize=coarse).query(grid % coarse, k=2)
     gap = ((distance[:, 1] - distance[:, 0]) * 4).reshape(coarse, coarse)
-    gap = ndimage.zoom(gap, 4, order=1, mode="grid-wrap", grid_mode=True)
+    gap = np.ascontiguousarray(_four_times_finer(_four_times_finer(gap.astype(np.float32)).T).T)
     return np.repeat(np.repeat(owner[:, 0].reshape(coarse, coarse), 4, 0), 4, 1), gap, n
+
+
+def _four_times_finer(field):
+    """Return a periodic field with four times as many rows, linear between the middles of the old ones."""
+    near, far = np.float32(0.125), np.float32(0.375)
+    fine = np.empty((len(field), 4, field.shape[1]), np.float32)
+    before, after = np.roll(field, 1, 0) - field, np.roll(field, -1, 0) - field
+    for row, (share, towards) in enumerate(((far, before), (near, before), (near, after), (far, after))):
+        fine[:, row] = field + share * towards
+    return fine.reshape(-1, field.shape[1])
 
 
 def _cells(rng, size, cover, cell_km):
@@ -134,38 +146,21 @@ def _draw_blobs(rng, side, n, size, elongated):
     ratio = log_uniform(rng, 3, 9) if elongated else log_uniform(rng, 1, 2)
     common = rng.normal(0, 0.4) if chance(rng, 0.6) else None
     lobes = 0.0 if chance(rng, 0.25) else rng.uniform(0.05, 0.3)
-    for k in range(n):
-        radius = 0.5 * size * np.exp(0.4 * rng.standard_normal())
-        long = radius * np.sqrt(ratio) * np.exp(0.2 * rng.standard_normal())
-        wide = radius / np.sqrt(ratio)
-        angle = rng.uniform(0, np.pi) if common is None else common + 0.2 * rng.standard_normal()
-        reach = int(min(max(long, wide) * 1.65 + 2, side // 2 - 1))
-        offset = np.arange(-reach, reach + 1)
-        within = offset.astype(np.float32)
-        dy, dx = (
-            within[:, None] + rng.random(dtype=np.float32),
-            within[None, :] + rng.random(dtype=np.float32),
-        )
-        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-        along, across = dx * c + dy * s, dy * c - dx * s
-        if elongated:
-            across = across - np.float32(rng.normal(0, 1) * wide / long**2) * along**2
-        place = along * np.float32(1 / long) + 1j * across * np.float32(1 / wide)
-        shape = np.abs(place)
-        if lobes:
-            unit = place / np.maximum(shape, np.float32(1e-6))
-            turned, lobe = unit, np.zeros_like(shape)
-            for m in (2, 3, 4, 5):
-                turned = turned * unit
-                lobe += (turned * np.complex64(np.exp(1j * rng.uniform(0, 2 * np.pi)) * lobes / m)).real
-            shape = shape * (1 + lobe)
-        centre = rng.integers(0, side, 2)
-        where = np.ix_((centre[0] + offset) % side, (centre[1] + offset) % side)
-        height = 1 - shape * shape
-        now = potential[where]
-        above = height > now
-        potential[where] = np.where(above, height, now)
-        ids[where] = np.where(above & (height > -0.3), np.int16(k), ids[where])
+    radius = 0.5 * size * np.exp(0.4 * rng.standard_normal(n))
+    long = radius * np.sqrt(ratio) * np.exp(0.2 * rng.standard_normal(n))
+    wide = radius / np.sqrt(ratio)
+    angle = rng.uniform(0, np.pi, n) if common is None else common + 0.2 * rng.standard_normal(n)
+    bend = rng.standard_normal(n) * wide / long**2 if elongated else np.zeros(n)
+    shape = np.stack([*rng.random((2, n)), np.cos(angle), np.sin(angle), long, wide, bend], 1)
+    phase, depth = rng.uniform(0, 2 * np.pi, (n, 4)), lobes / np.arange(2, 6)
+    waves = np.stack([depth * np.cos(phase), depth * np.sin(phase)], 2)
+    _simulate.add_blobs(
+        potential,
+        ids,
+        rng.integers(0, side, (n, 2), np.int32),
+        shape.astype(np.float32),
+        waves.astype(np.float32),
+    )
     return potential, ids
 
 
@@ -195,38 +190,42 @@ class PatchLayer:
     ):
         self.canvas, self.mapping, self.series = canvas, mapping, series
         self.softness, self.margin_s, self.expansion = float(softness), margin_s, expansion
-        self.delay = _NO_DELAY if delay is None else delay
-        self.second, self.exchange_s, self.envelope = second, exchange_s, envelope
-        self._peak = np.maximum(series.max(axis=1), 1e-9)
+        self.delay, self.second, self.exchange_s, self.envelope = delay, second, exchange_s, envelope
+        self._peak = np.maximum(series.max(axis=1), 1e-9) if expansion else None
 
     def add(self, view, t, out):
         """Add this layer's light (counts) at scene time t (s) to out, float32 (n_pixels,)."""
-        canvas = self.canvas
+        canvas, series = self.canvas, self.series
         position = (t + self.margin_s) / STEP_S
-        now = self.series[:, min(max(int(position), 0), self.series.shape[1] - 1)]
         threshold = np.full(canvas.n, canvas.base, np.float32)
         if self.expansion:
+            now = series[:, min(max(int(position), 0), series.shape[1] - 1)]
             threshold += (self.expansion * (1 - now / self._peak)).astype(np.float32)
-        potential = canvas.potential
+        delay = self.delay
+        if delay is None:  # all of a patch shines alike: two samples are enough
+            low = min(max(int(position), 0), series.shape[1] - 2)
+            series = np.ascontiguousarray(series[:, low : low + 2])
+            position, delay = position - low, _NO_DELAY
+        landscape = ()
         if self.second is not None:  # the landscape itself evolves: amorphous aurora
             turn = 2 * np.pi * t / self.exchange_s
-            potential = np.float32(np.cos(turn)) * potential + np.float32(np.sin(turn)) * self.second
-            potential = np.minimum(potential, canvas.cap)
+            landscape = self.second, canvas.cap, np.cos(turn), np.sin(turn)
         target = out if self.envelope is None else np.zeros_like(out)
         _simulate.add_patches(
             target,
             view.east_km,
             view.north_km,
             view.footprint_km,
-            potential,
+            canvas.potential,
             canvas.ids,
-            self.delay,
+            delay,
             self.mapping.at(t),
-            self.series,
+            series,
             position,
             threshold,
             self.softness,
             0.25 * self.softness / canvas.cell_km / 4,
+            *landscape,
         )
         if self.envelope is not None:
             out += target * self.envelope(view, t)
@@ -321,7 +320,7 @@ def pulsating_layer(
     canvas = draw_canvas(rng, size_km, cover, "noise" if kind == "amorphous" else shapes)
     series, period = pulse_series(rng, canvas.n, duration_s + 120, style)
     strength = np.exp(rng.uniform(0, 0.6) * rng.standard_normal(canvas.n))
-    series = series * (amplitude * strength[:, None])
+    series *= (amplitude * strength[:, None]).astype(np.float32)
     scale = float(canvas.potential.std())
     softness = scale * log_uniform(rng, 0.1, 1.8)
     second = exchange = None
@@ -342,7 +341,7 @@ def pulsating_layer(
     return PatchLayer(
         canvas,
         mapping,
-        series.astype(np.float32),
+        series,
         softness,
         delay=delay,
         expansion=scale * rng.uniform(0.1, 1.0) if chance(rng, 0.3) else 0.0,
@@ -359,14 +358,15 @@ def steady_layer(rng, duration_s, amplitude, size_km=None, cover=None, drift=Non
     depth = rng.uniform(0, 0.3)
     slow = [Wander(rng, 1, depth, 100, 900, 0) for _ in range(min(canvas.n, 12))]
     coarse = np.arange(0, t[-1] + 10, 5.0)
-    rows = np.stack([np.interp(t, coarse, [w(c) for c in coarse]) for w in slow])
+    rows = np.stack([np.interp(t, coarse, [w(c) for c in coarse]) for w in slow]).astype(np.float32)
     strength = amplitude * np.exp(rng.uniform(0, 0.6) * rng.standard_normal(canvas.n))
-    series = rows[np.arange(canvas.n) % len(rows)] * strength[:, None]
+    series = rows[np.arange(canvas.n) % len(rows)]
+    series *= strength[:, None].astype(np.float32)
     mapping = Mapping(rng, 1 / canvas.cell_km, SIZE, draw_drift(rng) if drift is None else drift)
     return PatchLayer(
         canvas,
         mapping,
-        series.astype(np.float32),
+        series,
         float(canvas.potential.std()) * log_uniform(rng, 0.4, 4),
         envelope=region,
     )

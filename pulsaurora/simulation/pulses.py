@@ -7,8 +7,8 @@ step, pulses of unequal height, trains of them with silences between (Yamamoto 1
 """
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
+from pulsaurora._core import _simulate
 from pulsaurora.simulation.draws import chance, choose, log_uniform
 
 STEP_S = 0.25
@@ -19,7 +19,7 @@ def square_wave(n_patches, duration_s, period_s, duty=0.5, step_s=STEP_S):
     """Return a plain square wave, the known truth of tests, float32 (n_patches, n_samples)."""
     t = np.arange(int(duration_s / step_s) + 2) * step_s
     wave = ((t % period_s) < duty * period_s).astype(np.float32)
-    return np.repeat(_exposed(wave[None]), n_patches, 0)
+    return np.repeat(_exposed(wave[None], np.zeros(1)), n_patches, 0)
 
 
 def pulse_series(rng, n_patches, duration_s, style=None):
@@ -55,21 +55,23 @@ def pulse_series(rng, n_patches, duration_s, style=None):
     rise, fall = log_uniform(rng, 0.15, 0.6), log_uniform(rng, 0.15, 0.8)  # shares of the on-time
     scale = np.exp(np.log(spread) * rng.uniform(-1, 1, n_own))[:, None]
     if style == "sine":
-        own = 0.5 + 0.5 * np.sin(2 * np.pi * (t / (period * scale) + rng.random((n_own, 1))))
+        turns = t / (period * scale) + rng.random((n_own, 1))
+        own = 0.5 + 0.5 * np.sin((2 * np.pi * turns).astype(np.float32))
     else:
         own = _pulses(rng, t, on * scale, off * scale, jitter, uneven, leak, rise, fall)
     if style == "trains":
         own *= _trains(rng, t, period, n_own)
-    series = own[np.arange(n_patches) % n_own] if n_own < n_patches else own
+    late = np.zeros(n_patches)
     if n_own < n_patches and chance(rng, 0.6):  # followers lag by a moment
-        late = np.maximum(rng.exponential(rng.uniform(0.2, 3), n_patches), 0)
-        series = np.stack([np.interp(t - lag, t, row) for lag, row in zip(late, series, strict=True)])
-    return _exposed(series), period
+        late = rng.exponential(rng.uniform(0.2, 3), n_patches)
+    return _exposed(own, late), period
 
 
 def _pulses(rng, t, on, off, jitter, uneven, leak, rise, fall):
     """Return trapezoid pulses, one row for each of the typical on- and off-times (n, 1)."""
-    shape = len(on), int(t[-1] / max(float((on + off).min()), 1.0) * 2) + 8
+    # Periods scatter by their two thirds at most, so these are enough to the end.
+    n_periods = t[-1] / max(float((on + off).min()), 1.0)
+    shape = len(on), int(n_periods + 4 * np.sqrt(n_periods)) + 5
     ons = on * np.exp(jitter * rng.standard_normal(shape) - 0.5 * jitter**2)
     offs = off * np.exp(jitter * rng.standard_normal(shape) - 0.5 * jitter**2)
     start = np.cumsum(ons + offs, axis=1) - ons - rng.uniform(0.5, 2, (len(on), 1)) * (on + off)
@@ -78,7 +80,7 @@ def _pulses(rng, t, on, off, jitter, uneven, leak, rise, fall):
     high = np.maximum(high, low)
     knots = np.stack([start, start + rise * ons, start + (1 - fall * (1 - rise)) * ons, start + ons], 2)
     levels = np.stack([low, high, high, low], 2)
-    return np.stack([np.interp(t, k.ravel(), v.ravel()) for k, v in zip(knots, levels, strict=True)])
+    return _lines(t, knots.reshape(len(on), -1), levels.reshape(len(on), -1), np.zeros(len(on)))
 
 
 def _trains(rng, t, period, n):
@@ -94,12 +96,19 @@ def _trains(rng, t, period, n):
     # From loud to quiet and back, each change within 0.3 periods.
     knots = np.stack([falls, falls + 0.3 * period, rises, rises + 0.3 * period], 2).reshape(n, -1)
     levels = np.stack([one, level, level, one], 2).reshape(n, -1)
-    late = rng.uniform(0, 3 * period, n)
-    return np.stack([np.interp(t + a, k, v) for a, k, v in zip(late, knots, levels, strict=True)])
+    return _lines(t, knots, levels, rng.uniform(0, 3 * period, n))
 
 
-def _exposed(series):
-    """Average over the exposure that begins at each sample."""
-    n = int(EXPOSURE_S / STEP_S)
-    mean = uniform_filter1d(series, n, axis=-1, origin=-(n // 2), mode="nearest")
-    return np.ascontiguousarray(np.maximum(mean, 0), np.float32)
+def _lines(t, knots, levels, late):
+    """Return lines from knot to knot, at times t + late, float32 (n, n_samples)."""
+    out = np.empty((len(knots), t.size), np.float32)
+    _simulate.fill_lines(out, knots, levels, late, STEP_S)
+    return out
+
+
+def _exposed(series, late):
+    """Average over the exposure that begins at each sample; row k is `late` seconds behind, (n,) of them."""
+    out = np.empty((len(late), series.shape[1]), np.float32)
+    late = (late / STEP_S).astype(np.float32)
+    _simulate.fill_exposed(out, np.ascontiguousarray(series, np.float32), late, int(EXPOSURE_S / STEP_S))
+    return out

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter
 
 from pulsaurora._core import _simulate
 from pulsaurora.simulation.clouds import Dome
@@ -54,9 +54,17 @@ class Scene:
 def _diffused(camera, light):
     """Return light as cloud spreads it: over some 20 degrees, float32 (n_pixels,)."""
     coarse = np.bincount(camera.tile, light, 256) / camera.tile_count
-    coarse = gaussian_filter(coarse.reshape(16, 16), 1.6, mode="nearest")
-    fine = zoom(coarse, 16, order=1, mode="nearest", grid_mode=True)
-    return fine.ravel()[camera.index].astype(np.float32)
+    coarse = gaussian_filter(coarse.reshape(16, 16), 1.6, mode="nearest").astype(np.float32)
+    return (_FINER @ coarse @ _FINER.T).ravel()[camera.index]
+
+
+def _finer():
+    """Return weights of the 16 tiles of a line, by rows, for its 256 pixels: linear between their middles."""
+    place = np.clip((np.arange(256) + 0.5) / 16 - 0.5, 0, 15)
+    return np.maximum(1 - np.abs(place[:, None] - np.arange(16)), 0).astype(np.float32)
+
+
+_FINER = _finer()
 
 
 @dataclass
@@ -85,13 +93,95 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     View
         With `image` float32 (256, 256): counts above pedestal before noise.
     """
-    n = camera.index.size
-    beat = np.zeros(n, np.float32)
-    for layer in scene.pulsating:
-        layer.add(camera, t, beat)
+    beat, glow = _auroral(scene, camera, t)
+    where = (scene.light or lighting.heavens).at(time)
+    clear, cloudy = lighting.at(time, scene.light)
+    for layer in scene.airglow:
+        layer.add(camera, t, clear)
+    passes = veil = from_above = None
+    if scene.clouds and (scene.pulsating or scene.aurora):
+        from_above = np.float32(0.6) * _diffused(camera, beat + glow)
+    through_cloud = None
+    for cloud in scene.clouds:  # from the highest down
+        opacity, bright = cloud.at(camera, t)
+        lit = cloudy
+        if where.moon_elevation > -1 and where.moon_lit > 0.02:
+            if through_cloud is None:
+                through_cloud = lighting.moon_through(where)
+            thin = np.float32((0.6 * (1 - cloud.thickness) + 0.02) * cloud.moonlit)
+            lit = cloudy + thin * through_cloud
+        bright *= opacity
+        bright *= lit if from_above is None else lit + from_above
+        np.subtract(1, opacity, out=opacity)
+        if passes is None:
+            passes, veil = opacity, bright
+        else:
+            veil *= opacity
+            veil += bright
+            passes *= opacity
+    s = camera.sample
+    stands_out = np.zeros(s.size, np.float32)
+    if passes is not None:
+        stands_out = (veil[s] + (passes[s] - 1) * clear[s]) / np.maximum(clear[s], 1)
+    total = clear  # nobody else's: from here on it is the whole light
+    if scene.pulsating or scene.aurora:
+        total += beat
+        total += glow
+    if passes is not None:
+        total *= passes
+        total += veil
+        glow = glow * passes
+    ghosts = lighting.moon_ghosts(where)
+    if ghosts is not None:
+        if passes is not None:  # cloud before the moon, not before its ghosts, takes their light
+            ghosts *= passes[camera.nearest(where.moon_elevation, where.moon_azimuth)]
+        total += ghosts
+    total *= camera.lens
+    image = sky = camera.blurred(total)
+    if stars is not None:
+        row, col, flux, pixel = stars.at(time, rng)
+        if passes is not None:
+            flux = flux * passes[pixel]
+        _simulate.add_points(image, row, col, flux * np.float32(camera.sensitivity), camera.psf)
+    for light in surroundings:
+        light.add(camera, t, image, rng)
+    for light in scene.lights:
+        light.add(camera, t, image, rng)
+    judged, counted = camera.sampled
+    pulsation, aurora = beat[s] * counted, glow[s] * counted
+    hidden = np.zeros(s.size, np.float32) if passes is None else 1 - passes[s]
+    if scene.dome is not None:
+        image = scene.dome.apply(camera, image, t, rng)
+        clear_of = 1 - scene.dome.hide.ravel()[judged]
+        smear = np.float32(1 / (1 + (scene.dome.blur / 12) ** 2))
+        pulsation, aurora = pulsation * smear, aurora * clear_of * smear
+        hidden = 1 - (1 - hidden) * clear_of
+    if scene.flakes is not None:
+        scene.flakes.add(camera, camera.mean_of_sky(image), t, rng, image)
+    image += camera.stray * camera.mean_of_sky(sky)
+    if scene.covered:
+        image[:] = 0
+    dawn = 10 ** float(np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG))
+    return View(
+        image,
+        pulsation,
+        aurora,
+        image.ravel()[judged],
+        hidden,
+        stands_out,
+        dawn,
+        where,
+    )
+
+
+def _auroral(scene, camera, t):
+    """Return the light of pulsating and of other aurora, without what hides it, float32 (n_pixels,)."""
+    beat, glow = np.zeros((2, camera.index.size), np.float32)
     if scene.pulsating:
+        for layer in scene.pulsating:
+            layer.add(camera, t, beat)
         beat = camera.slanted(beat)
-    glow = np.zeros(n, np.float32)
+        beat *= camera.sheet
     sheets = [layer for layer in scene.aurora if isinstance(layer, PatchLayer)]
     if sheets:
         for layer in sheets:
@@ -100,75 +190,6 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     for layer in scene.aurora:
         if layer not in sheets:
             layer.add(camera, t, glow)
-    where = (scene.light or lighting.heavens).at(time)
-    clear, cloudy = lighting.at(time, scene.light)
-    for layer in scene.airglow:
-        clear = clear.copy()
-        layer.add(camera, t, clear)
-    if scene.pulsating or scene.aurora:
-        slant = np.minimum(camera.path, 5.0) * camera.transmission
-        beat *= slant
-        glow *= slant
-    passes = None
-    veil = np.zeros(n, np.float32)
-    diffused = _diffused(camera, beat + glow) if scene.clouds and (scene.pulsating or scene.aurora) else 0.0
-    for cloud in scene.clouds:  # from the highest down
-        opacity, bright = cloud.at(camera, t)
-        if passes is None:
-            passes = np.ones(n, np.float32)
-        lit = cloudy
-        if where.moon_elevation > -1 and where.moon_lit > 0.02:
-            thin = np.float32((0.6 * (1 - cloud.thickness) + 0.02) * cloud.moonlit)
-            lit = cloudy + thin * lighting.moon_through(where)
-        from_above = 0.6 * diffused
-        veil *= 1 - opacity
-        veil += opacity * bright * (lit + from_above)
-        passes *= 1 - opacity
-    s = camera.sample
-    total = clear + beat + glow
-    stands_out = np.zeros(s.size, np.float32)
-    if passes is not None:
-        stands_out = (veil[s] + (passes[s] - 1) * clear[s]) / np.maximum(clear[s], 1)
-        total = total * passes + veil
-        glow = glow * passes
-    ghosts = lighting.moon_ghosts(where)
-    if ghosts is not None:
-        if passes is not None:  # cloud before the moon, not before its ghosts, takes their light
-            ghosts *= passes[camera.nearest(where.moon_elevation, where.moon_azimuth)]
-        total += ghosts
-    gain = np.float32(camera.sensitivity)
-    through = camera.through * gain
-    image = camera.blurred(total * through)
-    flat = image.ravel()
-    if stars is not None:
-        row, col, flux, pixel = stars.at(time, rng)
-        if passes is not None:
-            flux = flux * passes[pixel]
-        _simulate.add_points(image, row, col, flux * gain, camera.psf)
-    for light in surroundings:
-        light.add(camera, t, image, rng)
-    for light in scene.lights:
-        light.add(camera, t, image, rng)
-    hidden = np.zeros(s.size, np.float32) if passes is None else 1 - passes[s]
-    if scene.dome is not None:
-        image = scene.dome.apply(camera, image, t, rng)
-        cover = scene.dome.hide.ravel()[camera.index]
-        smear = np.float32(1 / (1 + (scene.dome.blur / 12) ** 2))
-        beat, glow = beat * smear, glow * (1 - cover) * smear
-        hidden = 1 - (1 - hidden) * (1 - cover[s])
-    if scene.flakes is not None:
-        scene.flakes.add(camera, np.float32(image.ravel()[camera.index].mean()), t, rng, image)
-    image += camera.stray * np.float32(flat[camera.index].mean())
-    if scene.covered:
-        image[:] = 0
-    dawn = 10 ** float(np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG))
-    return View(
-        image,
-        (beat * through)[s],
-        (glow * through)[s],
-        image.ravel()[camera.index[s]],
-        hidden,
-        stands_out,
-        dawn,
-        where,
-    )
+    if scene.aurora:
+        glow *= camera.sheet
+    return beat, glow

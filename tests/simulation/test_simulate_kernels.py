@@ -49,6 +49,99 @@ def test_patches_shine_inside_their_outline_only(seed):
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-3)
 
 
+def test_an_evolving_landscape_is_that_of_its_mix():
+    x, y, potential, second, cap = rng_arrays(7, N, N, (32, 32), (32, 32), (32, 32))
+    ids = np.random.default_rng(7).integers(-1, 3, (32, 32)).astype(np.int16)
+    series = np.random.default_rng(8).uniform(0, 100, (3, 8)).astype(np.float32)
+    mapping, x, y = np.array([1, 0, 0, 0, 1, 0], np.float32), x * 10, y * 10
+    rest = np.zeros((1, 1), np.float32), mapping, series, 5.0, np.zeros(3, np.float32), 0.4, 0.0
+    ours, flat = np.zeros(N, np.float32), np.zeros(N, np.float32)
+    _simulate.add_patches(ours, x, y, flat, potential, ids, *rest, second, cap, 0.6, 0.8)
+    mixed = naive.mixed_landscape(potential, second, cap, 0.6, 0.8)
+    expected = [
+        naive.patch_light(mixed, ids, series, a, b, 5, np.zeros(3), 0.4) for a, b in zip(x, y, strict=True)
+    ]
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_cloud_is_a_smooth_step_of_two_textures(closed):
+    x, y, first, second = rng_arrays(4, N, N, (16, 16), (16, 16))
+    blur, shade = np.abs(rng_arrays(5, N)[0]), np.abs(rng_arrays(6, N)[0])
+    mapping, x, y = np.array([1, 0, 0, 0, 1, 0], np.float32), x * 10, y * 10
+    opacity, bright = np.zeros((2, N), np.float32)
+    threshold = -np.inf if closed else 0.2
+    gains, limits, relief = (0.75, 0.65), (0.1, 0.9), (1.5, 0.4)
+    _simulate.fill_cloud(
+        opacity,
+        bright,
+        x,
+        y,
+        blur,
+        shade,
+        first,
+        second,
+        mapping,
+        mapping,
+        *gains,
+        threshold,
+        0.8,
+        *limits,
+        *relief,
+    )
+    for k in range(N):
+        expected = naive.cloud(first, second, x[k], y[k], blur[k], gains, threshold, 0.8, limits, *relief)
+        assert opacity[k] == pytest.approx(expected[0], abs=1e-4)
+        assert bright[k] == pytest.approx(shade[k] * expected[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_blobs_rise_above_each_other(seed):
+    rng, side, n = np.random.default_rng(seed), 32, 4
+    potential, ids = np.full((side, side), -1, np.float32), np.full((side, side), -1, np.int16)
+    centre = rng.integers(0, side, (n, 2), np.int32)
+    angle, size = rng.uniform(0, 3, n), rng.uniform(2, 5, (2, n))
+    shape = np.stack([*rng.random((2, n)), np.cos(angle), np.sin(angle), *size, rng.normal(0, 0.05, n)], 1)
+    shape, lobes = shape.astype(np.float32), rng.normal(0, 0.1, (n, 4, 2)).astype(np.float32)
+    _simulate.add_blobs(potential, ids, centre, shape, lobes)
+    height, owner = np.full((side, side), -1.0), np.full((side, side), -1)
+    for k in range(n):
+        reach = int(min(max(shape[k, 4:6]) * 1.65 + 2, side // 2 - 1))
+        for r in range(-reach, reach + 1):
+            for c in range(-reach, reach + 1):
+                here = (centre[k, 0] + r) % side, (centre[k, 1] + c) % side
+                own = naive.blob_height(r + shape[k, 0], c + shape[k, 1], *shape[k, 2:], lobes[k])
+                if own > height[here]:
+                    height[here], owner[here] = own, k if own > -0.3 else owner[here]
+    np.testing.assert_allclose(potential, height, atol=1e-4)
+    assert (ids == owner).mean() > 0.99  # but where two are as high
+
+
+def test_lines_go_from_knot_to_knot():
+    rng = np.random.default_rng(0)
+    knots, levels = np.cumsum(rng.exponential(1, (7, 40)), 1) - 2, rng.normal(size=(7, 40))
+    late, out = rng.uniform(-1, 3, 7), np.empty((7, 200), np.float32)
+    _simulate.fill_lines(out, knots, levels, late, 0.25)
+    t = np.arange(200) * 0.25
+    expected = [np.interp(t + a, k, v) for a, k, v in zip(late, knots, levels, strict=True)]
+    np.testing.assert_allclose(out, expected, atol=1e-5)
+
+
+def test_an_exposure_is_the_mean_of_its_samples():
+    rng, at = np.random.default_rng(1), np.arange(60)
+    series, late, out = (
+        rng.normal(0.3, 1, (2, 60)).astype(np.float32),
+        rng.exponential(8, 5),
+        np.empty((5, 60)),
+    )
+    late, out = late.astype(np.float32), out.astype(np.float32)
+    late[0] = 0
+    _simulate.fill_exposed(out, series, late, 4)
+    for k in range(5):
+        seen = sum(np.interp(at + q - late[k], at, series[k % 2]) for q in range(4)) / 4
+        np.testing.assert_allclose(out[k], np.maximum(seen, 0), atol=1e-5)
+
+
 def test_a_straight_arc_is_gaussian_across():
     y = np.linspace(-300, 300, N).astype(np.float32)
     x = np.zeros(N, np.float32)
