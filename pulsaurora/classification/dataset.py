@@ -183,9 +183,9 @@ def simulate_site(number, seed, n_minutes, odd_share=ODD_SHARE, teach=False):
     from pulsaurora.simulation.programme import draw_start
 
     rng = np.random.default_rng([seed, number])
-    (names, shares), (_, plain_shares) = scene_shares(teach), scene_shares(False)
+    names, shares = scene_shares(teach)
     drawn = rng.choice(len(names), p=shares)
-    scene, weight = names[drawn], plain_shares[drawn] / shares[drawn]
+    scene, weight = names[drawn], scene_shares(False)[1][drawn] / shares[drawn]
     skymap = rng.random() < SKYMAPS
     camera = draw_camera(rng, lowest_deg=LOWEST_DEG) if skymap else draw_camera(rng)
     script = [(scene, n_minutes)]

@@ -116,12 +116,9 @@ def _add_networks(model, prefix, nodes, constant):
             w, b = constant(f"{name}_weights", weights), constant(f"{name}_offsets", offsets)
             last = j == len(network) - 1
             nodes.append(helper.make_node("Gemm", [x, w, b], [name]))
-            x = f"{name}_{'softmax' if last else 'relu'}"
-            nodes.append(
-                helper.make_node("Softmax", [name], [x], axis=1)
-                if last
-                else helper.make_node("Relu", [name], [x])
-            )
+            what, options = ("Softmax", {"axis": 1}) if last else ("Relu", {})
+            x = f"{name}_{what.lower()}"
+            nodes.append(helper.make_node(what, [name], [x], **options))
         said.append(x)
     members = constant(f"{prefix}members", model.members)
     nodes += [

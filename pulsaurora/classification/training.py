@@ -169,7 +169,12 @@ def train_simulated(
     if missing:
         raise UsageError(f"no frame to train on is {' or '.join(missing)}; simulate more sites or minutes")
     few = train[even_rows(train.weights, EVERY)]
-    tasks = [(name, train if name == "networks" else few, seed, OPTIONS.get(name, {})) for name in CANDIDATES]
+    options = [OPTIONS.get(name, {}) for name in CANDIDATES]
+    # What takes its own choice of frames each time is given all of them.
+    tasks = [
+        (name, train if "every" in chosen else few, seed, chosen)
+        for name, chosen in zip(CANDIDATES, options, strict=True)
+    ]
     models = dict(zip(CANDIDATES, fit_all(tasks, workers), strict=True))
     compared = compare(models, calibration)
     temperature = compared[-1][1]

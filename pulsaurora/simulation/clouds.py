@@ -12,7 +12,7 @@ import numpy as np
 
 from pulsaurora._core import _simulate
 from pulsaurora.simulation.camera import SHAPE, image_plane, soften
-from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, texture
+from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, remembered, texture
 from pulsaurora.simulation.precipitation import Flakes, lit_from_one_side
 
 KINDS = ("stratus", "stratocumulus", "cumulus", "cirrus")
@@ -76,15 +76,15 @@ class Cloud:
         if chance(rng, 0.65):
             self.limb = rng.uniform(-0.35, 0) if chance(rng, 0.35) else rng.uniform(0, 1)
         self.lit = lit_from_one_side(rng) if chance(rng, 0.5) else None
-        self.bank, self._still = None, None
+        self.bank = None
+        self._still = remembered(self._shade_and_bank)
 
     def at(self, view, t):
         """Return (opacity, brightness): 0 to 1, and what to multiply white cloud's light by; (n_pixels,)."""
         cover = float(np.clip(self.cover(t), 0.0, 1.0))
         threshold = np.sqrt(2) * _inverse_erf(1 - 2 * min(max(cover, 0.001), 0.999))
         thin = 0.3 if self.kind == "stratus" and self.thickness > 0.9 else 1.0
-        if self._still is None or self._still[0] is not view:
-            self._still = view, self._shade(view), None if self.bank is None else self.bank.over(view)
+        shade, bank = self._still(view)
         opacity, bright = np.empty((2, view.cloud_east.size), np.float32)
         _simulate.fill_cloud(
             opacity,
@@ -92,7 +92,7 @@ class Cloud:
             view.cloud_east,
             view.cloud_north,
             view.cloud_blur,
-            self._still[1],
+            shade,
             *self.fields,
             self.mappings[0].at(t),
             self.mappings[1].at(t),
@@ -104,16 +104,16 @@ class Cloud:
             self.bright,
             self.relief,
         )
-        if self.bank is not None:
-            opacity *= self._still[2]
+        if bank is not None:
+            opacity *= bank
         return opacity, bright
 
-    def _shade(self, view):
-        """Return what multiplies brightness as long as the cloud is seen by this imager."""
+    def _shade_and_bank(self, view):
+        """Return what multiplies brightness and what opacity, None where that is all the sky's."""
         shade = (1 + 2 * self.limb * view.direction[2]) / np.float32(1 + 2 * self.limb)
         if self.lit is not None:
             shade *= self.lit.ravel()[view.index]
-        return shade.astype(np.float32)
+        return shade.astype(np.float32), None if self.bank is None else self.bank.over(view)
 
 
 class Bank:
@@ -170,16 +170,14 @@ class Dome:
         veil *= 1 + (0.0 if chance(rng, 0.4) else rng.uniform(-0.4, 2.0)) * (rows**2 + cols**2)
         self.veil = (veil * (self.flakes.lit if self.flakes else lit_from_one_side(rng))).astype(np.float32)
         self.wander = Wander(rng, 1, rng.uniform(0, 0.03), 60, 600, 0.2)
-        self._still = None
+        self._still = remembered(lambda view: self.veil * view.spread(view.through))
 
     def apply(self, view, image, t, rng):
         """Return the image, float32 (256, 256), as seen through the dome at scene time t (s)."""
         mean = view.mean_of_sky(image)
-        if self._still is None or self._still[0] is not view:
-            self._still = view, self.veil * view.spread(view.through)
         hide = self.hide * np.float32(self.wander(t))
         out = soften(image, self.blur)
-        veil = mean * self._still[1]
+        veil = mean * self._still(view)
         veil -= out
         veil *= hide
         out += veil

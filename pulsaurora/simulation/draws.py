@@ -22,6 +22,22 @@ def choose(rng, weights):
     return names[int(rng.choice(len(names), p=shares / shares.sum()))]
 
 
+def remembered(compute):
+    """Return `compute`, a function of an imager, that remembers what it gave for the last one.
+
+    For what stands still in the sky: it is worked out once and not in each frame.
+    """
+    last = value = None
+
+    def at(view):
+        nonlocal last, value
+        if view is not last:
+            last, value = view, compute(view)
+        return value
+
+    return at
+
+
 def texture(rng, wavelength, size=512, spread=0.6, slope=None, smallest=1.5, stretch=1.0, angle=0.0):
     """Draw a periodic Gaussian random field of zero mean and unit variance.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pulsaurora._core import _simulate
 from pulsaurora.simulation.camera import SHAPE
-from pulsaurora.simulation.draws import chance, choose, log_uniform
+from pulsaurora.simulation.draws import chance, choose, log_uniform, remembered
 
 EXPOSURE_S = 1.0
 _MOMENTS = np.linspace(0, EXPOSURE_S, 21)
@@ -53,7 +53,8 @@ class GroundLight:
         self.whole = 0.0 if chance(rng, 0.7) else log_uniform(rng, 1e-7, 3e-5)
         # Haze and blown snow about a lamp glow with it.
         self.haze = 0.0 if chance(rng, 0.7) else self.flux * log_uniform(rng, 1e-5, 5e-3)
-        self.width, self._patterns = log_uniform(rng, 4, 40), None
+        self.width = log_uniform(rng, 4, 40)
+        self._still = remembered(self._images)
 
     def _images(self, view):
         """Return the lamp's light, steady, and that of the haze about it; None where there is none."""
@@ -75,9 +76,7 @@ class GroundLight:
             share = float(np.exp(0.5 * rng.standard_normal()))
         if share <= 0:
             return
-        if self._patterns is None or self._patterns[0] is not view:
-            self._patterns = view, *self._images(view)
-        _, lamp, haze = self._patterns
+        lamp, haze = self._still(view)
         image += lamp if share == 1 else np.float32(share) * lamp
         if haze is not None:
             image += np.float32(min(self.haze * share, 2e4)) * haze
@@ -120,16 +119,17 @@ class FloodLight:
             self.period = log_uniform(rng, 60, 600)
         self.level = log_uniform(rng, 10, 3000)
         self.azimuth, self.one_sided = rng.uniform(0, 360), rng.uniform(0, 1)
-        self._pattern = None
+        self._still = remembered(self._image)
+
+    def _image(self, view):
+        toward = np.cos(np.radians(view.azimuth - self.azimuth)) * np.cos(np.radians(view.elevation))
+        return view.spread(self.level * (1 + self.one_sided * toward) * view.through)
 
     def add(self, view, t, image, rng):
         """Add this light; see the module."""
-        if self._pattern is None or self._pattern[0] is not view:
-            toward = np.cos(np.radians(view.azimuth - self.azimuth)) * np.cos(np.radians(view.elevation))
-            self._pattern = view, view.spread(self.level * (1 + self.one_sided * toward) * view.through)
         share = _lit_share(t, self.period, self.duty, self.phase)
         if share > 0:
-            image += np.float32(share) * self._pattern[1]
+            image += np.float32(share) * self._still(view)
 
 
 class CloudGlow:
@@ -146,7 +146,10 @@ class CloudGlow:
         if self.mode == "switched":
             self.period = log_uniform(rng, 40, 400)
         self.grained = chance(rng, 0.6)
-        self._lit_until, self._strength, self._pattern = -1.0, 1.0, None
+        self._lit_until, self._strength = -1.0, 1.0
+        self._still = remembered(
+            lambda view: np.float32(self.level) * _glow(view, self.elevation, self.azimuth, self.width)
+        )
 
     def add(self, view, t, image, rng):
         """Add this light; see the module."""
@@ -159,10 +162,7 @@ class CloudGlow:
             share = _lit_share(t, self.period, self.duty, self.phase)
         if share <= 0:
             return
-        if self._pattern is None or self._pattern[0] is not view:
-            glow = _glow(view, self.elevation, self.azimuth, self.width)
-            self._pattern = view, np.float32(self.level) * glow
-        sky, glow = image.ravel(), np.float32(share) * self._pattern[1]
+        sky, glow = image.ravel(), np.float32(share) * self._still(view)
         if self.grained:  # it shows the cloud's own light and shade
             lit = sky[view.index]
             even = np.bincount(view.tile, lit, 256) / view.tile_count

@@ -17,7 +17,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from pulsaurora._core import _simulate
-from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, texture
+from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, remembered, texture
 from pulsaurora.simulation.pulses import STEP_S, pulse_series
 
 SIZE = 512
@@ -228,7 +228,7 @@ class PatchLayer:
             *landscape,
         )
         if self.envelope is not None:
-            out += target * self.envelope(view, t)
+            out += target * self.envelope(view)
 
 
 def draw_drift(rng):
@@ -247,33 +247,21 @@ def draw_region(rng, share=None):
         centre, half, tilt = rng.normal(0, 180), log_uniform(rng, 50, 300), rng.normal(0, 0.15)
         edge = log_uniform(rng, 10, 60)
 
-        def band(view, t):
+        def band(view):
             d = np.abs(
                 view.north_km * np.float32(np.cos(tilt)) - view.east_km * np.float32(np.sin(tilt)) - centre
             )
-            return 1 / (1 + np.exp(np.clip((d - half) / edge, -30, 30)))
+            return (1 / (1 + np.exp(np.clip((d - half) / edge, -30, 30)))).astype(np.float32)
 
-        return _remembered(band)
+        return remembered(band)
     east, north, half = rng.normal(0, 150), rng.normal(0, 150), log_uniform(rng, 60, 350)
     edge = half * rng.uniform(0.05, 0.3)
 
-    def around(view, t):
+    def around(view):
         d = np.hypot(view.east_km - np.float32(east), view.north_km - np.float32(north))
-        return 1 / (1 + np.exp(np.clip((d - half) / edge, -30, 30)))
+        return (1 / (1 + np.exp(np.clip((d - half) / edge, -30, 30)))).astype(np.float32)
 
-    return _remembered(around)
-
-
-def _remembered(region):
-    """A region that stands still is computed once a camera."""
-    memory = {}
-
-    def at(view, t):
-        if memory.get("view") is not view:
-            memory.update(view=view, value=region(view, t).astype(np.float32))
-        return memory["value"]
-
-    return at
+    return remembered(around)
 
 
 def _delay(rng, canvas, speed_km_s):
