@@ -22,6 +22,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pulsaurora.archive.files import make_folder
+
 FOLDER = ".batch"
 BEAT_S = 10.0  # between touches
 STALE_S = 300.0  # 30 touches; NFS may show a time of change that is a minute old
@@ -202,7 +204,7 @@ class Claims:
                 return self._take_by(passing, name, holder)
             except FileNotFoundError:
                 # Another has just removed the folder, as it was empty, or took the file for a dead one's.
-                self.folder.mkdir(parents=True, exist_ok=True)
+                make_folder(self.folder)
             finally:
                 passing.unlink(missing_ok=True)
 

@@ -6,6 +6,30 @@ import os
 import secrets
 from pathlib import Path
 
+_TRIES = 100  # each lost only to another program that came between two calls
+
+
+def make_folder(path):
+    """Make a folder and those above it, also while others remove them as they are empty.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, or something else stands there.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            Path(path).mkdir(parents=True, exist_ok=True)
+            return
+        except (FileNotFoundError, FileExistsError):
+            # What was there when one call looked was removed before the next did.
+            if not left:
+                raise
+
 
 @contextlib.contextmanager
 def whole_file(path, lasting=False):
@@ -29,7 +53,7 @@ def whole_file(path, lasting=False):
         afterwards whatever happens short of SIGKILL.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     passing = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         yield passing

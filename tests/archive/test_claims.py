@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 from killed import ROOT, finish, wait_until
@@ -259,6 +260,24 @@ def test_a_claim_that_was_killed_as_it_was_written_is_cleared_away(tmp_path, mon
     monkeypatch.setattr(Claims, "_current", cleared)
     with claims.hold("night") as holder:
         assert holder is None and claims.holder("night").pid == os.getpid()
+
+
+def test_a_folder_that_others_remove_while_it_is_made_is_made_again(tmp_path, monkeypatch):
+    claims, make, calls = Claims(tmp_path), os.mkdir, []
+
+    def late(path, *args):
+        if Path(path) == claims.folder and len(calls) < 4:
+            calls.append(path)
+            if len(calls) < 4:  # the folder above, which was made just before
+                Claims(tmp_path).tidy()
+            else:  # it was made by another, and is removed before it is looked at
+                raise FileExistsError(path)
+        return make(path, *args)
+
+    monkeypatch.setattr(os, "mkdir", late)
+    with claims.hold("night") as holder:
+        assert holder is None
+    assert len(calls) == 4
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):

@@ -48,8 +48,7 @@ def test_programs_that_update_at_once_lose_nothing(tmp_path):
         )
         for number in range(4)
     ]
-    for one in programs:
-        assert finish(one) == (0, "", "")
+    assert [finish(one) for one in programs] == [(0, "", "")] * 4
     names = [f"20140310_s{number:03d}_i{i}" for number in range(4) for i in range(12)]
     assert sorted(row.night for row in read_manifest(tmp_path).values()) == sorted(names)
     assert {row.state for row in read_manifest(tmp_path).values()} == {DONE}

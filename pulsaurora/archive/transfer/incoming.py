@@ -11,6 +11,7 @@ import os
 import threading
 from pathlib import Path
 
+from pulsaurora.archive.files import make_folder
 from pulsaurora.archive.transfer.names import begins_rightly
 from pulsaurora.archive.transfer.remote import MAX_FILE_BYTES, RefusedError, TransferError
 
@@ -214,7 +215,7 @@ def _lock(place):
     path = place / _LOCK
     for _ in range(100):
         try:
-            place.mkdir(parents=True, exist_ok=True)
+            make_folder(place)
             lock = open(path, "a+b")  # noqa: SIM115 (held by the Incoming)
         except FileNotFoundError:
             continue  # another run has just tidied it away
