@@ -26,11 +26,12 @@ cdef extern from * nogil:
             out[c] += weight * shape[c];
     }
     /* One row of counts; without a branch, which vectorises. */
-    static void count_row(const float *light_in, const float *response, const float *normal, float offset,
-                          float noise_slope, float read_variance, unsigned short *restrict counts, int n)
+    static void count_row(const float *signal, float factor, const float *warm, const float *response,
+                          const float *normal, float offset, float noise_slope, float read_variance,
+                          unsigned short *restrict counts, int n)
     {
         for (int c = 0; c < n; c++) {
-            float light = light_in[c] * response[c];
+            float light = (signal[c] * factor + warm[c]) * response[c];
             light = light < 0 ? 0 : light;
             float value = offset + light + sqrtf(noise_slope * light + read_variance) * normal[c];
             value = value < 0 ? 0 : value;
@@ -41,8 +42,9 @@ cdef extern from * nogil:
     """
     void add_pair(const float *left, const float *right, float weight, float *out, int n)
     void add_scaled(const float *shape, float weight, float *out, int n)
-    void count_row(const float *light, const float *response, const float *normal, float offset,
-                   float noise_slope, float read_variance, unsigned short *counts, int n)
+    void count_row(const float *signal, float factor, const float *warm, const float *response,
+                   const float *normal, float offset, float noise_slope, float read_variance,
+                   unsigned short *counts, int n)
 
 
 cdef inline int _floor(float value) noexcept nogil:
@@ -523,12 +525,35 @@ def blur(const float[:, ::1] image, float[:, ::1] scratch, float[:, ::1] out, fl
                         out[r, c] += weights[k] * scratch[r + k, c]
 
 
-def fill_counts(unsigned short[:, ::1] counts, const float[:, ::1] signal, const float[:, ::1] response,
+def fill_between(const float[:, ::1] grid, float[:, ::1] out):
+    """Fill an image of twice as many rows and columns: the grid's own values at even ones, linear between.
+
+    Beyond the grid's last row and column it is dark.
+    """
+    cdef int r, c, n_rows = <int>grid.shape[0], n_cols = <int>grid.shape[1]
+    with nogil:
+        for r in range(n_rows):
+            for c in range(n_cols - 1):
+                out[2 * r, 2 * c] = grid[r, c]
+                out[2 * r, 2 * c + 1] = <float>0.5 * (grid[r, c] + grid[r, c + 1])
+            out[2 * r, 2 * n_cols - 2] = grid[r, n_cols - 1]
+            out[2 * r, 2 * n_cols - 1] = <float>0.5 * grid[r, n_cols - 1]
+        for r in range(n_rows - 1):
+            for c in range(2 * n_cols):
+                out[2 * r + 1, c] = <float>0.5 * (out[2 * r, c] + out[2 * r + 2, c])
+        for c in range(2 * n_cols):
+            out[2 * n_rows - 1, c] = <float>0.5 * out[2 * n_rows - 2, c]
+
+
+def fill_counts(unsigned short[:, ::1] counts, const float[:, ::1] signal, float factor,
+                const float[:, ::1] warm, const float[:, ::1] response,
                 const float[:, ::1] normal, const float[::1] row_offset,
                 float pedestal, float noise_slope, float read_variance):
-    """Fill counts from the signal (counts above pedestal): noise of the measured law, rounding, saturation."""
+    """Fill counts from ``factor * signal + warm``, counts above pedestal: response, noise of the measured law,
+    rounding, saturation.
+    """
     cdef int r, n = <int>counts.shape[1]
     with nogil:
         for r in range(<int>counts.shape[0]):
-            count_row(&signal[r, 0], &response[r, 0], &normal[r, 0], pedestal + row_offset[r],
-                      noise_slope, read_variance, &counts[r, 0], n)
+            count_row(&signal[r, 0], factor, &warm[r, 0], &response[r, 0], &normal[r, 0],
+                      pedestal + row_offset[r], noise_slope, read_variance, &counts[r, 0], n)

@@ -123,10 +123,10 @@ def _background(mask):
         left = function.copy()
         for _ in range(2):
             for other in basis:
-                left -= fsum(left * other) * other
-        length = sqrt(fsum(left * left))
+                left -= fsum((left * other).tolist()) * other
+        length = sqrt(fsum((left * left).tolist()))
         # A sky of a few cells cannot tell all of them apart.
-        independent = length > 1e-6 * sqrt(fsum(function * function))
+        independent = length > 1e-6 * sqrt(fsum((function * function).tolist()))
         basis.append(left / length if independent else np.zeros_like(left))
     basis = np.ascontiguousarray(basis, dtype=np.float32)
     basis.flags.writeable = False

@@ -5,14 +5,14 @@ The lens is an equidistant fisheye with a cubic term, as the THEMIS all-sky opti
 frames of one imager: variance = 1.68 (count - pedestal) + 380 counts^2; others are drawn around it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from pulsaurora._core import _simulate
-from pulsaurora.simulation.draws import chance, choose, log_uniform, smooth_line
+from pulsaurora.simulation.draws import chance, choose, log_uniform, pooled_normal, smooth_line
 
 SHAPE = (256, 256)
 EMISSION_KM = 110.0
@@ -23,7 +23,11 @@ _SLANT_PX = 2.5
 
 @dataclass
 class Camera:
-    """One imager and what its pixels see; flat arrays hold sky pixels only, shape (n_pixels,)."""
+    """One imager and what its pixels see; flat arrays hold sky pixels only, shape (n_pixels,).
+
+    Extended light is drawn on the pixels of `sky`: all of them, or with a `grain` of 2 every second of every
+    second row, between which it is linear. What is smaller than a pixel or two is drawn on all pixels always.
+    """
 
     centre: tuple
     radius: float
@@ -61,6 +65,50 @@ class Camera:
     warm: np.ndarray
     tile: np.ndarray
     tile_count: np.ndarray
+    grain: int = 1
+    whole: "Camera | None" = None  # whose pixels these are some of
+
+    @cached_property
+    def sky(self):
+        """The camera on whose pixels extended light is drawn."""
+        if self.grain == 1 or self.whole is not None:
+            return self
+        grain = self.grain
+        kept = np.flatnonzero((self.rows % grain == 0) & (self.cols % grain == 0))
+        flat = {
+            name: np.ascontiguousarray(getattr(self, name)[..., kept])
+            for name in (
+                "rows",
+                "cols",
+                "elevation",
+                "azimuth",
+                "direction",
+                "east_km",
+                "north_km",
+                "cloud_east",
+                "cloud_north",
+                "cloud_blur",
+                "path",
+                "airmass",
+                "transmission",
+                "through",
+                "tile",
+            )
+        }
+        return replace(
+            self,
+            **flat,
+            index=flat["rows"] // grain * (SHAPE[1] // grain) + flat["cols"] // grain,
+            footprint_km=self.footprint_km[kept] * np.float32(grain),
+            sample=np.flatnonzero(np.isin(kept, self.sample)),
+            tile_count=np.maximum(np.bincount(flat["tile"], minlength=256), 1.0),
+            whole=self,
+        )
+
+    @cached_property
+    def _step(self):
+        """From one pixel of this camera's grid to the next, in pixels of the image."""
+        return 1 if self.whole is None else self.grain
 
     def project(self, elevation_deg, azimuth_deg):
         """Return the (row, column) where a direction falls, float32; far below the horizon lies outside."""
@@ -82,19 +130,65 @@ class Camera:
         image.ravel()[self.index] = self.elevation
         return image
 
+    def of_image(self, image):
+        """Return what an image, (256, 256), shows at the sky's pixels, shape (n_pixels,)."""
+        return image[:: self._step, :: self._step].ravel()[self.index]
+
+    def pixel_at(self, row, col):
+        """Return which sky pixel is nearest to each place within an image; -1 where none is there."""
+        grid, step = self._numbers, self._step
+        return grid[np.rint(row / step).astype(int), np.rint(col / step).astype(int)]
+
+    @cached_property
+    def _numbers(self):
+        """Which sky pixel stands at each place of the grid and a row and column beyond it; -1 for none."""
+        grid = np.full((SHAPE[0] // self._step + 1, SHAPE[1] // self._step + 1), -1, np.int64)
+        grid[self.rows // self._step, self.cols // self._step] = np.arange(self.index.size)
+        return grid
+
     def spread(self, light):
-        """Return light of the sky's pixels as an image, float32 (256, 256), dark elsewhere."""
-        image = np.zeros(SHAPE, np.float32)
+        """Return light of the sky's pixels as an image of this camera's grid, float32, dark elsewhere."""
+        image = np.zeros((SHAPE[0] // self._step, SHAPE[1] // self._step), np.float32)
         image.ravel()[self.index] = light
         return image
 
     def mean_of_sky(self, image):
-        """Return the mean of an image's sky pixels."""
-        return np.float32((image * self._inside).sum() / self.index.size)
+        """Return the mean of an image's sky pixels, those of every second row and column."""
+        inside, n = self._second
+        return np.float32((image[::2, ::2] * inside).sum() / n)
+
+    @cached_property
+    def _second(self):
+        inside = self._inside[::2, ::2].copy()
+        return inside, inside.sum()
 
     def blurred(self, light):
         """Return the image of extended light as the lens blurs it, float32 (256, 256)."""
         return _blurred(self.spread(light), self.psf)
+
+    def pictured(self, light):
+        """Return the image of extended light as the lens dims and blurs it, counts, float32 (256, 256)."""
+        if self.whole is None:
+            return self.blurred(light * self.lens)
+        image = self._finer(light)
+        image *= self._dimmed
+        return image
+
+    def _finer(self, light):
+        """Return light of this camera's pixels on those of the image, blurred by the lens."""
+        grid, image = self.spread(light), np.empty(SHAPE, np.float32)
+        # What is linear between pixels a step apart is blurred by this variance already, on the mean.
+        left = self.psf**2 - (self._step**2 - 1) / 6
+        if left > (0.2 * self._step) ** 2:
+            grid = _blurred(grid, np.sqrt(left) / self._step)
+        _simulate.fill_between(grid, image)
+        return image
+
+    @cached_property
+    def _dimmed(self):
+        """What of the light about each pixel of the image is counted, over how much of it is the sky's."""
+        lens = self.whole.blurred(self.whole.lens)
+        return lens / np.maximum(self._finer(1), np.float32(0.25))
 
     def slanted(self, light):
         """Return the light of a sheet of patches as it is seen aslant, float32 (n_pixels,).
@@ -103,7 +197,7 @@ class Camera:
         smears a patch along the radius, more so than the lens does. The smear is taken as round.
         """
         kept, smeared = self._slant
-        smear = _blurred(self.spread(light), _SLANT_PX).ravel()[self.index]
+        smear = _blurred(self.spread(light), _SLANT_PX / self._step).ravel()[self.index]
         smear *= smeared
         light = kept * light
         light += smear
@@ -133,7 +227,7 @@ class Camera:
         """How much of a pixel's light stays, and what to multiply the smear by: part of it leaves the sky."""
         z = np.radians(90 - self.elevation)
         across = 0.6 * self.depth_km * np.sin(z) * np.cos(z) / EMISSION_KM / (np.pi / 2 / self.radius)
-        inside = _blurred(self._inside, _SLANT_PX).ravel()[self.index]
+        inside = _blurred(self._inside, _SLANT_PX / self._step).ravel()[self.index]
         share = np.minimum((across / _SLANT_PX) ** 2, 1).astype(np.float32)
         return 1 - share, share / inside
 
@@ -155,16 +249,16 @@ class Camera:
     def expose(self, signal, rng):
         """Return one frame, uint16 (256, 256), of a signal (counts above pedestal, float32, same shape)."""
         counts = np.empty(SHAPE, np.uint16)
-        pool = _noise_pool()
-        first = int(rng.integers(0, pool.size - SHAPE[0] * SHAPE[1]))
-        normal = pool[first : first + SHAPE[0] * SHAPE[1]].reshape(SHAPE)
+        # Two frames of a night share noise, a thousand pixels or more apart, about once in 32; nothing here
+        # looks for such a coincidence.
+        normal = pooled_normal(rng, SHAPE)
         offsets = (self.row_noise * rng.standard_normal(SHAPE[0])).astype(np.float32)
         factor = np.float32(1 + self.exposure_jitter * rng.standard_normal())
-        signal = signal * factor
-        signal += self.warm
         _simulate.fill_counts(
             counts,
             signal,
+            factor,
+            self.warm,
             self.response,
             normal,
             offsets,
@@ -187,16 +281,6 @@ def _blurred(image, sigma):
 
 
 @cache
-def _noise_pool():
-    """Gaussian numbers of which each frame takes a stretch at random, which costs a tenth of drawing anew.
-
-    Two frames of a night share a stretch, a thousand pixels or more apart, about once in 32; nothing here
-    looks for such a coincidence.
-    """
-    return np.random.default_rng(0).standard_normal(1 << 22, dtype=np.float32)
-
-
-@cache
 def _grid():
     """Return each pixel's row, column and tile of 16x16, and whether it stands for a block of 4x4."""
     rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
@@ -207,7 +291,7 @@ def _zenith_angle(rho, cubic):
     return (rho + cubic * rho**3) / (1 + cubic)
 
 
-def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
+def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3, grain=1):
     """Draw an imager: lens, orientation, horizon, vignetting, stray light, CCD and its defects.
 
     Parameters
@@ -219,6 +303,8 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
         An idealized imager: round, flat, bare; one of eight is.
     lowest_deg : float, degrees
         Elevation below which no light of the sky is rendered.
+    grain : int, 1 or 2
+        Draw extended light on every pixel, or on every second of every second row, in half the time.
 
     Returns
     -------
@@ -266,7 +352,7 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
     odd = chance(rng, 0.15)  # a CCD outside the usual range
     response = np.ones(SHAPE, np.float32)
     if not plain:
-        response += (log_uniform(rng, 4e-4, 5e-3) * rng.standard_normal(SHAPE)).astype(np.float32)
+        response += np.float32(log_uniform(rng, 4e-4, 5e-3)) * pooled_normal(rng, SHAPE)
         response *= np.float32(1) + np.float32(rng.normal(0, 0.002)) * (cols % 2 * 2 - 1).astype(np.float32)
     return Camera(
         centre=centre,
@@ -305,6 +391,7 @@ def draw_camera(rng, centre=None, radius=None, plain=None, lowest_deg=0.3):
         warm=_warm_pixels(rng),
         tile=tile,
         tile_count=np.maximum(np.bincount(tile, minlength=256), 1.0),
+        grain=grain,
     )
 
 

@@ -112,7 +112,7 @@ class Cloud:
         """Return what multiplies brightness and what opacity, None where that is all the sky's."""
         shade = (1 + 2 * self.limb * view.direction[2]) / np.float32(1 + 2 * self.limb)
         if self.lit is not None:
-            shade *= self.lit.ravel()[view.index]
+            shade *= view.of_image(self.lit)
         return shade.astype(np.float32), None if self.bank is None else self.bank.over(view)
 
 

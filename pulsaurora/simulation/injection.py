@@ -111,11 +111,12 @@ def add_light(image, added, rng):
     ndarray of uint16, same shape
         Hot pixels, at 65535, stay as they are.
     """
-    noisy, flat = np.empty(image.shape, np.uint16), np.ones(image.shape, np.float32)
+    noisy = np.empty(image.shape, np.uint16)
+    flat, none = np.ones(image.shape, np.float32), np.zeros(image.shape, np.float32)
     normal = rng.standard_normal(image.shape, dtype=np.float32)
     # Above an offset of 30,000 so that noise may also take away.
     _simulate.fill_counts(
-        noisy, added, flat, normal * (added > 0), np.zeros(len(image), np.float32), 30000.0, _NOISE[0], 0.0
+        noisy, added, 1.0, none, flat, normal * (added > 0), none[:, 0].copy(), 30000.0, _NOISE[0], 0.0
     )
     shifted = image.astype(np.int64) + noisy.astype(np.int64) - 30000
     return np.where(image == 65535, 65535, np.clip(shifted, 0, 65535)).astype(np.uint16)

@@ -16,6 +16,7 @@ from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.simulation.draws import chance, log_uniform
 
 DARK_SKY = 500.0
+_STARS_STAND = np.timedelta64(20_000_000, "us")  # they turn by a tenth of a pixel in it
 _STAR_MAGNITUDE = 4.65
 # Twilight over the dark sky at zenith against the sun's elevation, from the V surface brightness.
 TWILIGHT_DEG = np.array([-90, -18, -16, -14, -12, -10, -8, -6, -4, 0, 90])
@@ -338,26 +339,24 @@ class Stars:
         away = np.cos(self.dec)
         self._place = np.stack([away * np.cos(self.ra), away * np.sin(self.ra), np.sin(self.dec)])
         self._pole = np.sin(np.radians(latitude)), np.cos(np.radians(latitude))
-        self._map = np.full(256 * 256, -1, np.int64)
-        self._map[camera.index] = np.arange(camera.index.size)
         self._slot = None
 
     def at(self, time, rng):
-        """Return (row, col, flux, pixel): float32 places and light, and each one's sky pixel."""
-        slot = int((np.datetime64(time, "us") - np.datetime64(0, "us")) // np.timedelta64(12_000_000, "us"))
+        """Return (row, col, flux, pixel): float32 places and light, and each one's pixel of `camera.sky`."""
+        slot = int((np.datetime64(time, "us") - np.datetime64(0, "us")) // _STARS_STAND)
         if slot != self._slot:
             self._slot = slot
-            up, elevation, azimuth = self._risen(_days(np.datetime64(slot * 12_000_000, "us")))
+            up, elevation, azimuth = self._risen(_days(np.datetime64(0, "us") + slot * _STARS_STAND))
             row, col = self.camera.project(elevation, azimuth)
             inside = (row > 0) & (row < 255) & (col > 0) & (col < 255)
-            pixel = np.full(up.size, -1)
-            pixel[inside] = self._map[(np.rint(row[inside]) * 256 + np.rint(col[inside])).astype(int)]
-            good = pixel >= 0
+            up, row, col = up[inside], row[inside], col[inside]
+            pixel, sky_pixel = (view.pixel_at(row, col) for view in (self.camera, self.camera.sky))
+            good = (pixel >= 0) & (sky_pixel >= 0)
             up, pixel = up[good], pixel[good]
             mass = self.camera.airmass[pixel]
             light = self.flux[up] * self.camera.transmission[pixel] * self.camera.through[pixel]
             spread = np.where(self.steady[up], 0.0, np.minimum(self.twinkle * mass**0.9, 0.6))
-            self._now = row[good], col[good], light, spread, pixel
+            self._now = row[good], col[good], light, spread, sky_pixel[good]
         row, col, light, spread, pixel = self._now
         flux = light * np.exp(spread * rng.standard_normal(light.size) - 0.5 * spread**2)
         return row, col, flux.astype(np.float32), pixel

@@ -57,7 +57,7 @@ class GroundLight:
         self._still = remembered(self._images)
 
     def _images(self, view):
-        """Return the lamp's light, steady, and that of the haze about it; None where there is none."""
+        """Return the lamp's light, steady, where it falls, and the light of the haze about it (or None)."""
         image = np.zeros(SHAPE, np.float32)
         _points(view, image, self.elevation, self.azimuth, self.flux * 0.8, view.psf * 1.2)
         if self.halo:
@@ -65,7 +65,9 @@ class GroundLight:
         if self.whole:
             image += view.spread(np.float32(self.flux * self.whole) * view.through)
         haze = view.spread(_glow(view, self.elevation, self.azimuth, self.width)) if self.haze else None
-        return image, haze
+        rows, cols = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
+        where = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] if rows.size else np.s_[:0, :0]
+        return np.ascontiguousarray(image[where]), where, haze
 
     def add(self, view, t, image, rng):
         """Add this light; see the module."""
@@ -76,8 +78,8 @@ class GroundLight:
             share = float(np.exp(0.5 * rng.standard_normal()))
         if share <= 0:
             return
-        lamp, haze = self._still(view)
-        image += lamp if share == 1 else np.float32(share) * lamp
+        lamp, where, haze = self._still(view)
+        image[where] += lamp if share == 1 else np.float32(share) * lamp
         if haze is not None:
             image += np.float32(min(self.haze * share, 2e4)) * haze
 

@@ -30,6 +30,8 @@ from pulsaurora.simulation.stream0 import write_stream0
 from pulsaurora.simulation.truth import judge
 
 CADENCE_S = 3.0
+# Minutes that are judged together: each time half a minute before and after them is looked at as well.
+JUDGED_AT_ONCE = 3
 __all__ = [
     "simulate_nights",
     "SCENES",
@@ -147,7 +149,7 @@ def simulate_minutes(
     site, imager, latitude, longitude = _draw_site(for_site, site, start, n_minutes)
     camera = camera or draw_camera(for_camera)
     heavens = Heavens(start, n_minutes, latitude, longitude)
-    lighting = Lighting(for_sky, camera, heavens)
+    lighting = Lighting(for_sky, camera.sky, heavens)
     stars = Stars(for_sky, camera, latitude, longitude)
     lamps = surroundings(for_sky)
     if script is None:
@@ -172,13 +174,12 @@ def simulate_minutes(
             time = start + np.timedelta64(round(t * 1e6), "us")
             rows.append(_frame(parts, camera, lighting, stars, lamps, t, time, for_frames))
         waiting.append(rows)
-        # A minute is judged when the half minute after it is known.
-        if len(waiting) == 2:
-            rows = waiting.pop(0)
-            if rows:
-                yield _minute(parts, rows, camera, site, imager, latitude, longitude)
-    for rows in filter(None, waiting):
-        yield _minute(parts, rows, camera, site, imager, latitude, longitude)
+        # Minutes are judged when the half minute after them is known.
+        if len(waiting) > JUDGED_AT_ONCE:
+            *known, last = waiting
+            yield from _minutes(parts, known, camera, site, imager, latitude, longitude)
+            waiting = [last]
+    yield from _minutes(parts, waiting, camera, site, imager, latitude, longitude)
 
 
 def _frame(parts, camera, lighting, stars, lamps, t, time, rng):
@@ -199,10 +200,17 @@ def _frame(parts, camera, lighting, stars, lamps, t, time, rng):
     return camera.expose(signal, rng), time, best[0], index, 1 - best[1] / total, t
 
 
-def _minute(parts, rows, camera, site, imager, latitude, longitude):
+def _minutes(parts, minutes, camera, *place):
+    """Judge minutes that follow one another, lists of rows; yield each that has a frame."""
+    rows = [row for minute in minutes for row in minute]
     judged = {}
     for part in {id(row[2]): row[2] for row in rows}.values():
         judged[id(part)] = _judge(part, rows, camera)
+    for minute in filter(None, minutes):
+        yield _minute(parts, minute, judged, *place)
+
+
+def _minute(parts, rows, judged, site, imager, latitude, longitude):
     names = (
         "label",
         "pulsating_fraction",

@@ -22,6 +22,7 @@ from pulsaurora.simulation.pulses import STEP_S, pulse_series
 
 SIZE = 512
 MOST_BLOBS = 400
+LEAD_S = 15.0  # series begin and end so long before and after the scene: followers lag by less
 _NO_DELAY = np.zeros((1, 1), np.float32)
 
 
@@ -170,7 +171,7 @@ class PatchLayer:
     Parameters
     ----------
     series : ndarray of float32, shape (n_patches, n_samples)
-        Brightness (counts at zenith), each STEP_S seconds from `margin_s` before the scene.
+        Brightness (counts at zenith), each STEP_S seconds from `lead_s` before the scene.
     expansion : float
         How much a dim patch shrinks against a bright one, in units of the potential.
     """
@@ -181,7 +182,7 @@ class PatchLayer:
         mapping,
         series,
         softness,
-        margin_s=60.0,
+        lead_s=LEAD_S,
         delay=None,
         expansion=0.0,
         second=None,
@@ -189,14 +190,14 @@ class PatchLayer:
         envelope=None,
     ):
         self.canvas, self.mapping, self.series = canvas, mapping, series
-        self.softness, self.margin_s, self.expansion = float(softness), margin_s, expansion
+        self.softness, self.lead_s, self.expansion = float(softness), lead_s, expansion
         self.delay, self.second, self.exchange_s, self.envelope = delay, second, exchange_s, envelope
         self._peak = np.maximum(series.max(axis=1), 1e-9) if expansion else None
 
     def add(self, view, t, out):
         """Add this layer's light (counts) at scene time t (s) to out, float32 (n_pixels,)."""
         canvas, series = self.canvas, self.series
-        position = (t + self.margin_s) / STEP_S
+        position = (t + self.lead_s) / STEP_S
         threshold = np.full(canvas.n, canvas.base, np.float32)
         if self.expansion:
             now = series[:, min(max(int(position), 0), series.shape[1] - 1)]
@@ -306,7 +307,7 @@ def pulsating_layer(
     size_km = size_km or log_uniform(rng, *small)
     cover = cover or {"patchy": log_uniform(rng, 0.04, 0.3)}.get(kind, log_uniform(rng, 0.1, 0.85))
     canvas = draw_canvas(rng, size_km, cover, "noise" if kind == "amorphous" else shapes)
-    series, period = pulse_series(rng, canvas.n, duration_s + 120, style)
+    series, period = pulse_series(rng, canvas.n, duration_s + 2 * LEAD_S, style)
     strength = np.exp(rng.uniform(0, 0.6) * rng.standard_normal(canvas.n))
     series *= (amplitude * strength[:, None]).astype(np.float32)
     scale = float(canvas.potential.std())
@@ -342,7 +343,7 @@ def pulsating_layer(
 def steady_layer(rng, duration_s, amplitude, size_km=None, cover=None, drift=None, region=None):
     """Draw patches that do not pulsate: their light wanders over minutes at most."""
     canvas = draw_canvas(rng, size_km or log_uniform(rng, 20, 250), cover or log_uniform(rng, 0.1, 0.7))
-    t = np.arange(int((duration_s + 120) / STEP_S) + 2) * STEP_S
+    t = np.arange(int((duration_s + 2 * LEAD_S) / STEP_S) + 2) * STEP_S
     depth = rng.uniform(0, 0.3)
     slow = [Wander(rng, 1, depth, 100, 900, 0) for _ in range(min(canvas.n, 12))]
     coarse = np.arange(0, t[-1] + 10, 5.0)

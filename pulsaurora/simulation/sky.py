@@ -55,7 +55,7 @@ def _diffused(camera, light):
     """Return light as cloud spreads it: over some 20 degrees, float32 (n_pixels,)."""
     coarse = np.bincount(camera.tile, light, 256) / camera.tile_count
     coarse = gaussian_filter(coarse.reshape(16, 16), 1.6, mode="nearest").astype(np.float32)
-    return (_FINER @ coarse @ _FINER.T).ravel()[camera.index]
+    return camera.of_image(_FINER @ coarse @ _FINER.T)
 
 
 def _finer():
@@ -93,17 +93,18 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     View
         With `image` float32 (256, 256): counts above pedestal before noise.
     """
-    beat, glow = _auroral(scene, camera, t)
+    view = camera.sky
+    beat, glow = _auroral(scene, view, t)
     where = (scene.light or lighting.heavens).at(time)
     clear, cloudy = lighting.at(time, scene.light)
     for layer in scene.airglow:
-        layer.add(camera, t, clear)
+        layer.add(view, t, clear)
     passes = veil = from_above = None
     if scene.clouds and (scene.pulsating or scene.aurora):
-        from_above = np.float32(0.6) * _diffused(camera, beat + glow)
+        from_above = np.float32(0.6) * _diffused(view, beat + glow)
     through_cloud = None
     for cloud in scene.clouds:  # from the highest down
-        opacity, bright = cloud.at(camera, t)
+        opacity, bright = cloud.at(view, t)
         lit = cloudy
         if where.moon_elevation > -1 and where.moon_lit > 0.02:
             if through_cloud is None:
@@ -119,7 +120,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
             veil *= opacity
             veil += bright
             passes *= opacity
-    s = camera.sample
+    s = view.sample
     stands_out = np.zeros(s.size, np.float32)
     if passes is not None:
         stands_out = (veil[s] + (passes[s] - 1) * clear[s]) / np.maximum(clear[s], 1)
@@ -134,10 +135,9 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     ghosts = lighting.moon_ghosts(where)
     if ghosts is not None:
         if passes is not None:  # cloud before the moon, not before its ghosts, takes their light
-            ghosts *= passes[camera.nearest(where.moon_elevation, where.moon_azimuth)]
+            ghosts *= passes[view.nearest(where.moon_elevation, where.moon_azimuth)]
         total += ghosts
-    total *= camera.lens
-    image = sky = camera.blurred(total)
+    image = sky = view.pictured(total)
     if stars is not None:
         row, col, flux, pixel = stars.at(time, rng)
         if passes is not None:

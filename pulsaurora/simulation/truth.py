@@ -36,6 +36,8 @@ EVEN, EVEN_SHARE = 0.08, 1.5
 HIDDEN, VEILED, VEIL_SHARE = 0.55, 0.15, 0.2
 # How far one person's limits lie from another's, as factors.
 LIGHT_DOUBT, HIDING_DOUBT = 1.5, 1.4
+# Of so many blocks one is ranked where no label hangs on it.
+RANKED = 3
 # What the labels come from, as Truth has it: shares of the sky and, by the name, logarithms of ratios.
 QUANTITIES = (
     "log_pulsating",
@@ -124,8 +126,9 @@ def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, d
     people = np.zeros((len(light), len(CLASSES)), np.float32)
     for doubt in (1 / LIGHT_DOUBT, LIGHT_DOUBT, 1.0):
         visible, pulsating, seen = sky.shows(doubt)
+        clouds = sky.clouds(doubt)
         for hiding in (1 / HIDING_DOUBT, HIDING_DOUBT, 1.0):
-            label = sky.label(pulsating, seen, doubt, hiding)
+            label = sky.label(pulsating, seen, clouds, doubt, hiding)
             people[np.arange(len(label)), label] += 1 / 9
     with np.errstate(divide="ignore", invalid="ignore"):
         contrast = np.where(visible, swing / np.maximum(total, 1), 0).sum(1) / np.maximum(visible.sum(1), 1)
@@ -139,7 +142,7 @@ def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, d
         np.log(np.maximum(pulsating, 1e-4) / PULSATING_SHARE).astype(np.float32),
         people.max(axis=1) > 0.99,
         people,
-        sky.quantities(pulsating, seen),
+        sky.quantities(pulsating, seen, clouds),
     )
 
 
@@ -166,6 +169,9 @@ class _Sky:
             structure = self.light - self.light @ smooth @ smooth.T
             low, high = np.percentile(structure / np.maximum(self.total, 1.0), (10, 95), axis=1)
             self.uneven = high - low
+        self.veiled = self.opacity.mean(1)
+        drowned = (self.total > 60000).mean(1) > 0.5
+        self.drowned = drowned & (self.light.mean(1) < 0.3 * self.total.mean(1))
 
     def shows(self, doubt=1.0):
         """Return where pulsation is visible, and the shares of the sky that show it and show aurora."""
@@ -183,42 +189,41 @@ class _Sky:
         thin = (self.opacity > VEILED) & (np.abs(self.veil) > doubt * VEIL_SHARE)
         return thick.mean(1), (thick | thin).mean(1)
 
-    def quantities(self, pulsating, seen):
-        """Return what QUANTITIES names, float32 (n_frames, n); those it takes are of the plain limits."""
-        hidden, clouded = self.clouds()
-        total = np.maximum(self.total, 1.0)
+    def quantities(self, pulsating, seen, clouds):
+        """Return what QUANTITIES names, float32 (n_frames, n); what it takes is of the plain limits."""
 
         def high(values, percent=90):
             return np.percentile(values, percent, axis=1)
 
+        opacity, veil, light, swing, total = (
+            values[:, ::RANKED] for values in (self.opacity, self.veil, self.light, self.swing, self.total)
+        )
+        total = np.maximum(total, 1.0)
         columns = (
             np.log(np.maximum(pulsating, 1e-3)),
             seen,
-            hidden,
-            clouded,
-            self.opacity.mean(1),
-            high(self.opacity),
-            high(np.abs(self.veil)),
+            *clouds,
+            self.veiled,
+            high(opacity),
+            high(np.abs(veil)),
             self.uneven,
-            np.log(high(self.light / np.maximum(total - self.light, 1.0)) + 0.01),
-            np.log(high(self.swing / total, 98) + 0.003),
+            np.log(high(light / np.maximum(total - light, 1.0)) + 0.01),
+            np.log(high(swing / total, 98) + 0.003),
             np.log(self.dawn + 1),
             np.log(total.mean(1)),
         )
         return np.stack(columns, axis=1).astype(np.float32)
 
-    def label(self, pulsating, seen, doubt=1.0, hiding=1.0):
-        """Return each frame's label from the shares of its sky that pulsate and show aurora."""
-        hidden, clouded = self.clouds(doubt)
-        veiled = self.opacity.mean(1)
-        drowned = (self.total > 60000).mean(1) > 0.5
+    def label(self, pulsating, seen, clouds, doubt=1.0, hiding=1.0):
+        """Return each frame's label from the shares of its sky that pulsate, show aurora and are clouded."""
+        hidden, clouded = clouds
         label = np.full(len(pulsating), NO_AURORA, np.int8)
         label[seen > doubt * AURORA_SKY] = OTHER_AURORA
         label[pulsating >= doubt * PULSATING_SHARE] = PULSATING
         aurora_there = label >= OTHER_AURORA
-        bad = ((clouded > 0.5 * hiding) | (veiled > 0.6 * hiding)) & ~aurora_there
+        bad = ((clouded > 0.5 * hiding) | (self.veiled > 0.6 * hiding)) & ~aurora_there
         bad |= (hidden > 0.7 * hiding) & (pulsating < 0.05 * doubt) & (seen < 0.5)
         bad |= (self.dawn > 12 * hiding) & ~(aurora_there & (self.dawn < 25))
-        bad |= drowned & (self.light.mean(1) < 0.3 * self.total.mean(1))
+        bad |= self.drowned
         label[bad] = BAD_VIEWING
         return label

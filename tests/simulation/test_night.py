@@ -5,6 +5,7 @@ import pytest
 
 from pulsaurora.classes import CLASSES
 from pulsaurora.problems import UsageError
+from pulsaurora.simulation import night
 from pulsaurora.simulation.injection import inject_pulsation
 from pulsaurora.simulation.night import SCENES, simulate_minutes
 from pulsaurora.simulation.scenes import markdown
@@ -76,6 +77,20 @@ def test_gaps_leave_no_frame_and_no_empty_minute():
     times = np.concatenate([m.times for m in minutes])
     assert [len(m.times) for m in minutes] == [10, 10, 20]
     assert np.diff(times).max() / np.timedelta64(1, "s") == pytest.approx(123, abs=0.1)
+
+
+def test_minutes_are_judged_alike_whichever_are_judged_together(monkeypatch):
+    script = [("pulsating_patchy", 2.5), ("arcs_active", 2), ("clear_few_clouds", 2)]
+    told = []
+    for together in (1, 2, 3):
+        monkeypatch.setattr(night, "JUDGED_AT_ONCE", together)
+        told.append(list(simulate_minutes(8, "2014-03-10T06:00", 6, script=script, gaps=[(3, 4.2)])))
+    for others in told[1:]:
+        assert [len(minute.times) for minute in others] == [len(minute.times) for minute in told[0]]
+        for minute, other in zip(told[0], others, strict=True):
+            np.testing.assert_array_equal(other.people, minute.people)
+            np.testing.assert_array_equal(other.quantities, minute.quantities)
+            assert other.scenes == minute.scenes
 
 
 def test_labels_switch_halfway_through_a_fade():

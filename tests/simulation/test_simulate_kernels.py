@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.interpolate import RegularGridInterpolator
 from scipy.ndimage import gaussian_filter
 
 from pulsaurora._core import _simulate
@@ -219,7 +220,7 @@ def test_noise_follows_its_law(light, slope, read):
     flat, zero = np.ones((256, 256), np.float32), np.zeros(256, np.float32)
     counts = np.empty((256, 256), np.uint16)
     normal = rng.standard_normal((256, 256), dtype=np.float32)
-    _simulate.fill_counts(counts, signal, flat, normal, zero, 2500.0, slope, read)
+    _simulate.fill_counts(counts, signal / 4, 3.0, signal / 4, flat, normal, zero, 2500.0, slope, read)
     expected = slope * light + read + 1 / 12
     assert counts.var() == pytest.approx(expected, rel=0.03)
     assert counts.mean() == pytest.approx(2500 + light, abs=4 * np.sqrt(expected) / 256)
@@ -229,7 +230,8 @@ def test_what_is_too_bright_saturates():
     counts = np.empty((256, 256), np.uint16)
     signal = np.full((256, 256), 1e6, np.float32)
     flat, zero = np.ones((256, 256), np.float32), np.zeros(256, np.float32)
-    _simulate.fill_counts(counts, signal, flat, np.zeros_like(flat), zero, 2500.0, 1.68, 380.0)
+    nothing = np.zeros_like(flat)
+    _simulate.fill_counts(counts, signal, 1.0, nothing, flat, nothing, zero, 2500.0, 1.68, 380.0)
     assert (counts == 65535).all()
 
 
@@ -248,6 +250,17 @@ def test_points_at_and_beyond_the_border_stay_inside():
     place = np.array([-3, 31.6, 1e6, -1e6, 5], np.float32)
     _simulate.add_points(image, place, place[::-1].copy(), np.full(5, 100, np.float32), 20.0)
     assert np.isfinite(image).all()
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+def test_between_the_values_of_a_grid_an_image_is_linear(n_rows, n_cols, seed):
+    grid = np.random.default_rng(seed).standard_normal((n_rows, n_cols)).astype(np.float32)
+    out = np.full((2 * n_rows, 2 * n_cols), np.nan, np.float32)
+    _simulate.fill_between(grid, out)
+    dark = np.pad(grid.astype(float), ((0, 1), (0, 1)))
+    whole = RegularGridInterpolator((2 * np.arange(n_rows + 1), 2 * np.arange(n_cols + 1)), dark)
+    expected = whole(np.stack(np.mgrid[: 2 * n_rows, : 2 * n_cols], axis=-1))
+    np.testing.assert_allclose(out, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("sigma", [0.2, 0.8, 2.5, 5.0])

@@ -63,6 +63,43 @@ def test_two_exposures_differ_by_the_noise_law(camera):
         assert measured[0] == pytest.approx(good[0], rel=0.05)
 
 
+@pytest.mark.parametrize("psf", [0.55, 1.0, 1.7])
+def test_light_drawn_on_every_second_pixel_looks_the_same(camera, psf):
+    fine = replace(camera, psf=psf)
+    coarse = replace(fine, grain=2).sky
+    assert coarse.index.size == pytest.approx(fine.index.size / 4, rel=0.02)
+    rng = np.random.default_rng(2)
+    canvas = draw_canvas(rng, 120, 0.5, "noise")
+    layer = PatchLayer(canvas, Mapping(rng, 1 / canvas.cell_km, SIZE), square_wave(canvas.n, 90, 9e9), 0.6)
+    images = []
+    for one in (fine.sky, coarse):
+        light = np.zeros(one.index.size, np.float32)
+        layer.add(one, 5.0, light)
+        images.append(one.pictured(1000 * one.slanted(light) * one.sheet + 300))
+    inside = np.nan_to_num(camera.elevation_map()).reshape(64, 4, 64, 4).min(axis=(1, 3)) > 15
+    one, other = (image.reshape(64, 4, 64, 4).mean(axis=(1, 3))[inside] for image in images)
+    assert one.max() > 3 * one.min()
+    # Pixels differ where patches end; blocks of them hardly do.
+    assert np.abs(other / one - 1).mean() < 0.02
+    assert np.corrcoef(one, other)[0, 1] > 0.998
+    assert other.mean() == pytest.approx(one.mean(), rel=0.002)
+
+
+def test_even_light_on_every_second_pixel_is_dimmed_as_the_lens_dims_it(camera):
+    coarse = replace(camera, grain=2).sky
+    even = [one.pictured(np.full(one.index.size, 500, np.float32)) for one in (camera, coarse)]
+    inside = camera.elevation > 5
+    one, other = (image.ravel()[camera.index[inside]] for image in even)
+    np.testing.assert_allclose(other, one, rtol=0.01)
+
+
+def test_a_place_is_found_on_the_pixel_that_is_nearest(camera):
+    for one in (camera, replace(camera, grain=2).sky):
+        found = one.pixel_at(one.rows + 0.4, one.cols - 0.4)
+        np.testing.assert_array_equal(found, np.arange(one.index.size))
+        assert (one.pixel_at(np.array([0.0, 255.4]), np.array([0.0, 255.4])) == -1).all()
+
+
 @pytest.mark.parametrize("period_s", [9.0, 15.0, 24.0])
 def test_a_square_wave_patch_shows_its_period(camera, lighting, period_s):
     """Known truth: one patch over the whole sky, on for half of each period."""
@@ -72,7 +109,7 @@ def test_a_square_wave_patch_shows_its_period(camera, lighting, period_s):
     canvas.ids[:] = 0
     canvas.base = 0.0
     wave = square_wave(canvas.n, 300, period_s) * np.float32(1000)
-    layer = PatchLayer(canvas, Mapping(rng, 1 / canvas.cell_km, SIZE), wave, 0.1, margin_s=0.0)
+    layer = PatchLayer(canvas, Mapping(rng, 1 / canvas.cell_km, SIZE), wave, 0.1, lead_s=0.0)
     scene = Scene("test", pulsating=[layer])
     at = np.argmax(camera.through[camera.sample])
     t = np.arange(0, 240, 3.0)
