@@ -82,7 +82,7 @@ def test_light_drawn_on_every_second_pixel_looks_the_same(camera, psf):
     # Pixels differ where patches end; blocks of them hardly do.
     assert np.abs(other / one - 1).mean() < 0.02
     assert np.corrcoef(one, other)[0, 1] > 0.998
-    assert other.mean() == pytest.approx(one.mean(), rel=0.002)
+    assert other.mean() == pytest.approx(one.mean(), rel=0.01)
 
 
 def test_even_light_on_every_second_pixel_is_dimmed_as_the_lens_dims_it(camera):
