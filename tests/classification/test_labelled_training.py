@@ -517,7 +517,7 @@ def test_an_onnx_file_that_does_not_say_what_was_fitted_is_not_written(monkeypat
         ((), "say what to train on"),
         (("--simulated", "--labels", "a.xlsx"), "two things to train on"),
         (("--simulated", "--rounds", "10"), "--rounds is for --labels"),
-        (("--labels", "a.xlsx", "--stream0", ".", "--n-sites", "12"), "--n-sites is for --simulated"),
+        (("--labels", "a.xlsx", "--stream0", ".", "--n-sites", "32"), "--n-sites is for --simulated"),
         (("--labels", "a.xlsx", "--stream0", "nowhere"), "nowhere is not a folder"),
         (("--labels", "a.xlsx", "--stream0", ".", "--penalties", "0.1,-1"), "lists no positive numbers"),
     ],

@@ -135,5 +135,5 @@ def test_training_says_what_it_needs(tmp_path, embedded, capsys, monkeypatch):
         return type("Trained", (), {"scores": {"macro_f1": 0.9}})()
 
     monkeypatch.setattr(training, "train_simulated", trained)
-    assert main.run(["train", "--simulated", "--out", "m.onnx", "--n-sites", "12"]) == 0
+    assert main.run(["train", "--simulated", "--out", "m.onnx", "--n-sites", "32"]) == 0
     assert capsys.readouterr().out == "m.onnx: macro_f1 0.9\n"
