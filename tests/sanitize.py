@@ -172,7 +172,7 @@ DRIVERS = {
     "features": (("_cells", "_defects", "_structure", *MODULATION, "_stars"), drive_features),
     "events": (("_cells", "_defects", "_structure", "_pulses"), drive_events),
     "steadying": (("_steady",), drive_steadying),
-    "simulation": (("_simulate",), drive_simulation),
+    "simulation": (("_simulated_sky", "_simulated_patches", "_simulated_imager"), drive_simulation),
 }
 
 

@@ -9,7 +9,7 @@ structure and black aurora after Davis (1978, Space Sci. Rev. 22, 77).
 
 import numpy as np
 
-from pulsaurora._core import _simulate
+from pulsaurora._core import _simulated_sky
 from pulsaurora.simulation.draws import Mapping, Wander, chance, log_uniform, smooth_line, texture
 
 N_ALONG = 1024
@@ -70,7 +70,7 @@ class Diffuse:
         border = self.border
         if self.border_speed:
             border = _rolled(border, self.border_speed * t / STEP_KM)
-        _simulate.add_band(
+        _simulated_sky.add_band(
             out,
             view.east_km,
             view.north_km,
@@ -191,7 +191,7 @@ class Arcs:
         if self.rays.any():
             light = light * np.clip(1 + _rolled2(self.rays, self.ray_speed * t / STEP_KM), 0.05, None)
         shape = _rolled2(self.shape, self.shape_speed * t / STEP_KM)
-        _simulate.add_arcs(
+        _simulated_sky.add_arcs(
             out,
             view.east_km,
             view.north_km,

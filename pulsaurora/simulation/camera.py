@@ -11,7 +11,7 @@ from functools import cache, cached_property
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from pulsaurora._core import _simulate
+from pulsaurora._core import _simulated_imager
 from pulsaurora.simulation.draws import chance, choose, log_uniform, pooled_normal, smooth_line
 
 SHAPE = (256, 256)
@@ -181,7 +181,7 @@ class Camera:
         left = self.psf**2 - (self._step**2 - 1) / 6
         if left > (0.2 * self._step) ** 2:
             grid = _blurred(grid, np.sqrt(left) / self._step)
-        _simulate.fill_between(grid, image)
+        _simulated_imager.fill_between(grid, image)
         return image
 
     @cached_property
@@ -254,7 +254,7 @@ class Camera:
         normal = pooled_normal(rng, SHAPE)
         offsets = (self.row_noise * rng.standard_normal(SHAPE[0])).astype(np.float32)
         factor = np.float32(1 + self.exposure_jitter * rng.standard_normal())
-        _simulate.fill_counts(
+        _simulated_imager.fill_counts(
             counts,
             signal,
             factor,
@@ -276,7 +276,7 @@ class Camera:
 
 def _blurred(image, sigma):
     out = np.empty_like(image)
-    _simulate.blur(image, np.empty_like(image), out, sigma)
+    _simulated_imager.blur(image, np.empty_like(image), out, sigma)
     return out
 
 

@@ -10,7 +10,7 @@ Cloud hides what is above it and shows what lights it from there, from the side 
 
 import numpy as np
 
-from pulsaurora._core import _simulate
+from pulsaurora._core import _simulated_sky
 from pulsaurora.simulation.camera import SHAPE, image_plane, soften
 from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, remembered, texture
 from pulsaurora.simulation.precipitation import Flakes, lit_from_one_side
@@ -86,7 +86,7 @@ class Cloud:
         thin = 0.3 if self.kind == "stratus" and self.thickness > 0.9 else 1.0
         shade, bank = self._still(view)
         opacity, bright = np.empty((2, view.cloud_east.size), np.float32)
-        _simulate.fill_cloud(
+        _simulated_sky.fill_cloud(
             opacity,
             bright,
             view.cloud_east,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pulsaurora._core import _simulate
+from pulsaurora._core import _simulated_imager
 from pulsaurora.problems import ContractError
 from pulsaurora.simulation.camera import draw_camera
 from pulsaurora.simulation.draws import Mapping
@@ -115,7 +115,7 @@ def add_light(image, added, rng):
     flat, none = np.ones(image.shape, np.float32), np.zeros(image.shape, np.float32)
     normal = rng.standard_normal(image.shape, dtype=np.float32)
     # Above an offset of 30,000 so that noise may also take away.
-    _simulate.fill_counts(
+    _simulated_imager.fill_counts(
         noisy, added, 1.0, none, flat, normal * (added > 0), none[:, 0].copy(), 30000.0, _NOISE[0], 0.0
     )
     shifted = image.astype(np.int64) + noisy.astype(np.int64) - 30000

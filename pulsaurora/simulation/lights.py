@@ -6,7 +6,7 @@ to image, float32 (256, 256), counts above pedestal.
 
 import numpy as np
 
-from pulsaurora._core import _simulate
+from pulsaurora._core import _simulated_imager
 from pulsaurora.simulation.camera import SHAPE
 from pulsaurora.simulation.draws import chance, choose, log_uniform, remembered
 
@@ -17,7 +17,7 @@ _MOMENTS = np.linspace(0, EXPOSURE_S, 21)
 def _points(view, image, elevation, azimuth, flux, sigma):
     row, col = view.project(np.atleast_1d(elevation), np.atleast_1d(azimuth))
     flux = np.broadcast_to(np.float32(flux), row.shape).astype(np.float32)
-    _simulate.add_points(image, row, col, np.ascontiguousarray(flux), float(sigma))
+    _simulated_imager.add_points(image, row, col, np.ascontiguousarray(flux), float(sigma))
 
 
 def _glow(view, elevation, azimuth, width):

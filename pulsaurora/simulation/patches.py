@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from pulsaurora._core import _simulate
+from pulsaurora._core import _simulated_patches, _simulated_sky
 from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, remembered, texture
 from pulsaurora.simulation.pulses import STEP_S, pulse_series
 
@@ -155,7 +155,7 @@ def _draw_blobs(rng, side, n, size, elongated):
     shape = np.stack([*rng.random((2, n)), np.cos(angle), np.sin(angle), long, wide, bend], 1)
     phase, depth = rng.uniform(0, 2 * np.pi, (n, 4)), lobes / np.arange(2, 6)
     waves = np.stack([depth * np.cos(phase), depth * np.sin(phase)], 2)
-    _simulate.add_blobs(
+    _simulated_patches.add_blobs(
         potential,
         ids,
         rng.integers(0, side, (n, 2), np.int32),
@@ -212,7 +212,7 @@ class PatchLayer:
             turn = 2 * np.pi * t / self.exchange_s
             landscape = self.second, canvas.cap, np.cos(turn), np.sin(turn)
         target = out if self.envelope is None else np.zeros_like(out)
-        _simulate.add_patches(
+        _simulated_sky.add_patches(
             target,
             view.east_km,
             view.north_km,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pulsaurora._core import _simulate
+from pulsaurora._core import _simulated_imager
 from pulsaurora.simulation.camera import SHAPE, image_plane
 from pulsaurora.simulation.draws import Wander, chance, log_uniform
 
@@ -55,7 +55,7 @@ class Flakes:
             reach = streak * rng.uniform(0.4, 1.4, n) * np.linspace(-0.5, 0.5, n_points)[:, None]
             light = mean * bright * np.exp(differ * rng.standard_normal(n)) * 2 * np.pi * blur**2
             light *= self.lit[row.astype(int), col.astype(int)] / n_points**0.5
-            _simulate.add_points(
+            _simulated_imager.add_points(
                 flakes,
                 (row + reach * np.sin(angle)).ravel().astype(np.float32),
                 (col + reach * np.cos(angle)).ravel().astype(np.float32),

@@ -8,7 +8,7 @@ step, pulses of unequal height, trains of them with silences between (Yamamoto 1
 
 import numpy as np
 
-from pulsaurora._core import _simulate
+from pulsaurora._core import _simulated_patches
 from pulsaurora.simulation.draws import chance, choose, log_uniform
 
 STEP_S = 0.25
@@ -102,13 +102,13 @@ def _trains(rng, t, period, n):
 def _lines(t, knots, levels, late):
     """Return lines from knot to knot, at times t + late, float32 (n, n_samples)."""
     out = np.empty((len(knots), t.size), np.float32)
-    _simulate.fill_lines(out, knots, levels, late, STEP_S)
+    _simulated_patches.fill_lines(out, knots, levels, late, STEP_S)
     return out
 
 
 def _exposed(series, late):
     """Average over the exposure that begins at each sample; row k is `late` seconds behind, (n,) of them."""
     out = np.empty((len(late), series.shape[1]), np.float32)
-    late = (late / STEP_S).astype(np.float32)
-    _simulate.fill_exposed(out, np.ascontiguousarray(series, np.float32), late, int(EXPOSURE_S / STEP_S))
+    series, late = np.ascontiguousarray(series, np.float32), (late / STEP_S).astype(np.float32)
+    _simulated_patches.fill_exposed(out, series, late, int(EXPOSURE_S / STEP_S))
     return out

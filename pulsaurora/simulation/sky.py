@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from pulsaurora._core import _simulate
+from pulsaurora._core import _simulated_imager
 from pulsaurora.simulation.clouds import Dome
 from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, GivenHeavens, SunMoon
 from pulsaurora.simulation.patches import PatchLayer
@@ -142,7 +142,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         row, col, flux, pixel = stars.at(time, rng)
         if passes is not None:
             flux = flux * passes[pixel]
-        _simulate.add_points(image, row, col, flux * np.float32(camera.sensitivity), camera.psf)
+        _simulated_imager.add_points(image, row, col, flux * np.float32(camera.sensitivity), camera.psf)
     for light in surroundings:
         light.add(camera, t, image, rng)
     for light in scene.lights:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 from scipy.ndimage import gaussian_filter
 
-from pulsaurora._core import _simulate
+from pulsaurora._core import _simulated_imager, _simulated_patches, _simulated_sky
 
 N = 60
 
@@ -23,7 +23,7 @@ def test_textures_are_sampled_between_their_cells_and_repeat(seed):
     x, y, texture = rng_arrays(seed, N, N, (16, 16))
     mapping = np.array([3.0, -1.5, 20.25, 0.5, 2.0, -7.5], np.float32)
     out = np.ones(N, np.float32)
-    _simulate.add_texture(out, x * 10, y * 10, texture, mapping, 2.0)
+    _simulated_sky.add_texture(out, x * 10, y * 10, texture, mapping, 2.0)
     for k in range(N):
         u = 3.0 * x[k] * 10 - 1.5 * y[k] * 10 + 20.25
         v = 0.5 * x[k] * 10 + 2.0 * y[k] * 10 - 7.5
@@ -41,7 +41,7 @@ def test_patches_shine_inside_their_outline_only(seed):
     out = np.zeros(N, np.float32)
     x, y = x * 10, y * 10
     none = np.zeros((32, 32), np.float32)
-    _simulate.add_patches(
+    _simulated_sky.add_patches(
         out, x, y, np.zeros(N, np.float32), potential, ids, none, mapping, series, 5.0, threshold, 0.4, 0.0
     )
     expected = [
@@ -57,7 +57,7 @@ def test_an_evolving_landscape_is_that_of_its_mix():
     mapping, x, y = np.array([1, 0, 0, 0, 1, 0], np.float32), x * 10, y * 10
     rest = np.zeros((1, 1), np.float32), mapping, series, 5.0, np.zeros(3, np.float32), 0.4, 0.0
     ours, flat = np.zeros(N, np.float32), np.zeros(N, np.float32)
-    _simulate.add_patches(ours, x, y, flat, potential, ids, *rest, second, cap, 0.6, 0.8)
+    _simulated_sky.add_patches(ours, x, y, flat, potential, ids, *rest, second, cap, 0.6, 0.8)
     mixed = naive.mixed_landscape(potential, second, cap, 0.6, 0.8)
     expected = [
         naive.patch_light(mixed, ids, series, a, b, 5, np.zeros(3), 0.4) for a, b in zip(x, y, strict=True)
@@ -73,7 +73,7 @@ def test_cloud_is_a_smooth_step_of_two_textures(closed):
     opacity, bright = np.zeros((2, N), np.float32)
     threshold = -np.inf if closed else 0.2
     gains, limits, relief = (0.75, 0.65), (0.1, 0.9), (1.5, 0.4)
-    _simulate.fill_cloud(
+    _simulated_sky.fill_cloud(
         opacity,
         bright,
         x,
@@ -104,7 +104,7 @@ def test_blobs_rise_above_each_other(seed):
     angle, size = rng.uniform(0, 3, n), rng.uniform(2, 5, (2, n))
     shape = np.stack([*rng.random((2, n)), np.cos(angle), np.sin(angle), *size, rng.normal(0, 0.05, n)], 1)
     shape, lobes = shape.astype(np.float32), rng.normal(0, 0.1, (n, 4, 2)).astype(np.float32)
-    _simulate.add_blobs(potential, ids, centre, shape, lobes)
+    _simulated_patches.add_blobs(potential, ids, centre, shape, lobes)
     height, owner = np.full((side, side), -1.0), np.full((side, side), -1)
     for k in range(n):
         reach = int(min(max(shape[k, 4:6]) * 1.65 + 2, side // 2 - 1))
@@ -122,7 +122,7 @@ def test_lines_go_from_knot_to_knot():
     rng = np.random.default_rng(0)
     knots, levels = np.cumsum(rng.exponential(1, (7, 40)), 1) - 2, rng.normal(size=(7, 40))
     late, out = rng.uniform(-1, 3, 7), np.empty((7, 200), np.float32)
-    _simulate.fill_lines(out, knots, levels, late, 0.25)
+    _simulated_patches.fill_lines(out, knots, levels, late, 0.25)
     t = np.arange(200) * 0.25
     expected = [np.interp(t + a, k, v) for a, k, v in zip(late, knots, levels, strict=True)]
     np.testing.assert_allclose(out, expected, atol=1e-5)
@@ -137,7 +137,7 @@ def test_an_exposure_is_the_mean_of_its_samples():
     )
     late, out = late.astype(np.float32), out.astype(np.float32)
     late[0] = 0
-    _simulate.fill_exposed(out, series, late, 4)
+    _simulated_patches.fill_exposed(out, series, late, 4)
     for k in range(5):
         seen = sum(np.interp(at + q - late[k], at, series[k % 2]) for q in range(4)) / 4
         np.testing.assert_allclose(out[k], np.maximum(seen, 0), atol=1e-5)
@@ -148,7 +148,7 @@ def test_a_straight_arc_is_gaussian_across():
     x = np.zeros(N, np.float32)
     out = np.zeros(N, np.float32)
     one, field = np.ones(1, np.float32), np.zeros((2, 2), np.float32)
-    _simulate.add_arcs(
+    _simulated_sky.add_arcs(
         out,
         x,
         y,
@@ -186,7 +186,7 @@ def test_rays_converge_where_the_field_line_points():
     def spread(foot_north):
         out = np.zeros(x.size, np.float32)
         field, one = np.zeros((2, 2), np.float32), np.ones(1, np.float32)
-        _simulate.add_arcs(
+        _simulated_sky.add_arcs(
             out,
             x,
             y,
@@ -220,7 +220,8 @@ def test_noise_follows_its_law(light, slope, read):
     flat, zero = np.ones((256, 256), np.float32), np.zeros(256, np.float32)
     counts = np.empty((256, 256), np.uint16)
     normal = rng.standard_normal((256, 256), dtype=np.float32)
-    _simulate.fill_counts(counts, signal / 4, 3.0, signal / 4, flat, normal, zero, 2500.0, slope, read)
+    part = signal / 4
+    _simulated_imager.fill_counts(counts, part, 3.0, part, flat, normal, zero, 2500.0, slope, read)
     expected = slope * light + read + 1 / 12
     assert counts.var() == pytest.approx(expected, rel=0.03)
     assert counts.mean() == pytest.approx(2500 + light, abs=4 * np.sqrt(expected) / 256)
@@ -231,14 +232,14 @@ def test_what_is_too_bright_saturates():
     signal = np.full((256, 256), 1e6, np.float32)
     flat, zero = np.ones((256, 256), np.float32), np.zeros(256, np.float32)
     nothing = np.zeros_like(flat)
-    _simulate.fill_counts(counts, signal, 1.0, nothing, flat, nothing, zero, 2500.0, 1.68, 380.0)
+    _simulated_imager.fill_counts(counts, signal, 1.0, nothing, flat, nothing, zero, 2500.0, 1.68, 380.0)
     assert (counts == 65535).all()
 
 
 def test_a_point_keeps_its_light():
     image = np.zeros((64, 64), np.float32)
     place = np.array([30.3], np.float32), np.array([20.8], np.float32)
-    _simulate.add_points(image, *place, np.array([1000], np.float32), 1.0)
+    _simulated_imager.add_points(image, *place, np.array([1000], np.float32), 1.0)
     assert image.sum() == pytest.approx(1000, rel=0.01)
     rows, cols = np.mgrid[:64, :64]
     assert (image * rows).sum() / image.sum() == pytest.approx(30.3, abs=0.01)
@@ -248,7 +249,7 @@ def test_a_point_keeps_its_light():
 def test_points_at_and_beyond_the_border_stay_inside():
     image = np.zeros((32, 32), np.float32)
     place = np.array([-3, 31.6, 1e6, -1e6, 5], np.float32)
-    _simulate.add_points(image, place, place[::-1].copy(), np.full(5, 100, np.float32), 20.0)
+    _simulated_imager.add_points(image, place, place[::-1].copy(), np.full(5, 100, np.float32), 20.0)
     assert np.isfinite(image).all()
 
 
@@ -256,7 +257,7 @@ def test_points_at_and_beyond_the_border_stay_inside():
 def test_between_the_values_of_a_grid_an_image_is_linear(n_rows, n_cols, seed):
     grid = np.random.default_rng(seed).standard_normal((n_rows, n_cols)).astype(np.float32)
     out = np.full((2 * n_rows, 2 * n_cols), np.nan, np.float32)
-    _simulate.fill_between(grid, out)
+    _simulated_imager.fill_between(grid, out)
     dark = np.pad(grid.astype(float), ((0, 1), (0, 1)))
     whole = RegularGridInterpolator((2 * np.arange(n_rows + 1), 2 * np.arange(n_cols + 1)), dark)
     expected = whole(np.stack(np.mgrid[: 2 * n_rows, : 2 * n_cols], axis=-1))
@@ -268,7 +269,7 @@ def test_between_the_values_of_a_grid_an_image_is_linear(n_rows, n_cols, seed):
 def test_blurring_is_a_gaussian_sum_over_a_dark_surrounding(sigma, shape):
     image = np.abs(rng_arrays(2, shape)[0])
     out, scratch = np.empty_like(image), np.empty_like(image)
-    _simulate.blur(image, scratch, out, sigma)
+    _simulated_imager.blur(image, scratch, out, sigma)
     np.testing.assert_allclose(out, naive.blurred(image, sigma), atol=2e-6)
     if min(shape) > 8 and sigma < 1:
         inside = gaussian_filter(image, sigma, mode="constant", truncate=3)
@@ -279,7 +280,7 @@ def test_blurring_keeps_the_light_of_a_point():
     image = np.zeros((64, 64), np.float32)
     image[30, 31] = 1000
     out = np.empty_like(image)
-    _simulate.blur(image, np.empty_like(image), out, 1.7)
+    _simulated_imager.blur(image, np.empty_like(image), out, 1.7)
     assert out.sum() == pytest.approx(1000, rel=1e-5)
     assert out.argmax() == 30 * 64 + 31
     assert out[30, 28] == out[30, 34] > 0
