@@ -43,13 +43,6 @@ def add_patches(
     cosine: float = 1.0,
     sine: float = 0.0,
 ) -> None: ...
-def add_blobs(
-    potential: _F32, ids: NDArray[np.int16], centre: NDArray[np.int32], shape: _F32, lobes: _F32
-) -> None: ...
-def fill_lines(
-    out: _F32, knots: NDArray[np.float64], levels: NDArray[np.float64], late: NDArray[np.float64], step: float
-) -> None: ...
-def fill_exposed(out: _F32, series: _F32, late: _F32, n_exposed: int) -> None: ...
 def add_band(
     out: _F32,
     x: _F32,
@@ -91,16 +84,4 @@ def add_arcs(
     light: _F32,
     s_start: float,
     per_step: float,
-) -> None: ...
-def add_points(image: _F32, row: _F32, col: _F32, flux: _F32, sigma: float) -> None: ...
-def blur(image: _F32, scratch: _F32, out: _F32, sigma: float) -> None: ...
-def fill_counts(
-    counts: NDArray[np.uint16],
-    signal: _F32,
-    response: _F32,
-    normal: _F32,
-    row_offset: _F32,
-    pedestal: float,
-    noise_slope: float,
-    read_variance: float,
 ) -> None: ...
