@@ -172,6 +172,18 @@ def add_patches(float[::1] out, const float[::1] x, const float[::1] y, const fl
             out[i] += e * level
 
 
+cdef inline int _knot(float *along, int last) noexcept nogil:
+    """Return the knot before a place along a line, 0 to `last`; what lies beyond its ends is held at them."""
+    cdef int k = pulsaurora_floor(along[0])
+    if k < 0:
+        k = 0
+        along[0] = 0
+    elif k > last:
+        k = last
+        along[0] = k + 1
+    return k
+
+
 def add_band(float[::1] out, const float[::1] x, const float[::1] y, const float[::1] footprint,
              const float[:, ::1] texture,
              const float[::1] mapping, float cosine, float sine, float centre, float flat,
@@ -191,13 +203,7 @@ def add_band(float[::1] out, const float[::1] x, const float[::1] y, const float
         for i in range(n):
             s = (x[i] * cosine + y[i] * sine - s_start) * per_step
             d = y[i] * cosine - x[i] * sine - centre
-            k = pulsaurora_floor(s)
-            if k < 0:
-                k = 0
-                s = 0
-            elif k > last:
-                k = last
-                s = k + 1
+            k = _knot(&s, last)
             d -= border[k] + (s - k) * (border[k + 1] - border[k])
             if d > flat:
                 q = (d - flat) / north
@@ -269,13 +275,7 @@ def add_arcs(float[::1] out, const float[::1] x, const float[::1] y,
                 d = north_km * cosine - east * sine
                 if d < nearest or d > farthest:
                     continue
-                k = pulsaurora_floor(along)
-                if k < 0:
-                    k = 0
-                    along = 0
-                elif k > last:
-                    k = last
-                    along = k + 1
+                k = _knot(&along, last)
                 s = along - k
                 for a in range(n_a):
                     q = d - centre[a] - (shape[a, k] + s * (shape[a, k + 1] - shape[a, k]))

@@ -197,7 +197,7 @@ def simulate_site(number, seed, n_minutes, odd_share=ODD_SHARE, teach=False):
     -------
     Dataset
     """
-    from pulsaurora.simulation.camera import draw_camera
+    from pulsaurora.simulation.drawn_camera import draw_camera
     from pulsaurora.simulation.night import simulate_minutes
     from pulsaurora.simulation.oddities import odd_images
     from pulsaurora.simulation.programme import draw_start

@@ -91,7 +91,7 @@ def simulated_background(scene, seed=0, n_minutes=4):
     -------
     Background
     """
-    from pulsaurora.simulation.camera import draw_camera
+    from pulsaurora.simulation.drawn_camera import draw_camera
     from pulsaurora.simulation.night import simulate_minutes
 
     camera = draw_camera(np.random.default_rng([seed, 1]), (128.0, 128.0), 124.0)

@@ -116,6 +116,9 @@ def _background(mask):
     """
     from math import fsum, sqrt
 
+    def product(one, other):
+        return fsum((one * other).tolist())
+
     rows, cols = np.nonzero(np.frombuffer(mask, np.uint8).reshape(COARSE, COARSE))
     y, x = (rows - rows.mean()) / 12, (cols - cols.mean()) / 12
     basis = []
@@ -123,10 +126,10 @@ def _background(mask):
         left = function.copy()
         for _ in range(2):
             for other in basis:
-                left -= fsum((left * other).tolist()) * other
-        length = sqrt(fsum((left * left).tolist()))
+                left -= product(left, other) * other
+        length = sqrt(product(left, left))
         # A sky of a few cells cannot tell all of them apart.
-        independent = length > 1e-6 * sqrt(fsum((function * function).tolist()))
+        independent = length > 1e-6 * sqrt(product(function, function))
         basis.append(left / length if independent else np.zeros_like(left))
     basis = np.ascontiguousarray(basis, dtype=np.float32)
     basis.flags.writeable = False

@@ -11,7 +11,7 @@ import numpy as np
 
 from pulsaurora._core import _simulated_imager
 from pulsaurora.problems import ContractError
-from pulsaurora.simulation.camera import draw_camera
+from pulsaurora.simulation.drawn_camera import draw_camera
 from pulsaurora.simulation.draws import Mapping
 from pulsaurora.simulation.patches import SIZE, PatchLayer, draw_canvas, pulsating_layer
 from pulsaurora.simulation.pulses import EXPOSURE_S, square_wave

@@ -12,7 +12,7 @@ import numpy as np
 
 from pulsaurora.imaging.ephemeris import site_position, sun_moon
 from pulsaurora.problems import UsageError
-from pulsaurora.simulation.camera import draw_camera
+from pulsaurora.simulation.drawn_camera import draw_camera
 from pulsaurora.simulation.draws import chance, log_uniform
 from pulsaurora.simulation.lighting import GivenHeavens, Heavens, Lighting, Stars
 from pulsaurora.simulation.lights import surroundings

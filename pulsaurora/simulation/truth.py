@@ -183,7 +183,7 @@ class _Sky:
         seen &= (light > doubt * EVEN_SHARE * rest) | (self.uneven > doubt * EVEN)[:, None]
         return visible, visible.mean(1), seen.mean(1)
 
-    def clouds(self, doubt=1.0):
+    def clouds(self, doubt):
         """Return the shares of the sky that cloud hides, and that it hides or plainly veils."""
         thick = self.opacity > HIDDEN
         thin = (self.opacity > VEILED) & (np.abs(self.veil) > doubt * VEIL_SHARE)

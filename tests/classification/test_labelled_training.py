@@ -42,7 +42,7 @@ from pulsaurora.classification.truth import judge_nights
 from pulsaurora.cli import log, main
 from pulsaurora.problems import ContractError, UsageError
 from pulsaurora.pulsation.table import FEATURE_NAMES
-from pulsaurora.simulation.camera import draw_camera
+from pulsaurora.simulation.drawn_camera import draw_camera
 from pulsaurora.simulation.night import simulate_minutes
 from pulsaurora.simulation.stream0 import write_stream0
 

@@ -14,7 +14,7 @@ from pulsaurora.imaging.skycircle import find_sky_circle, sky_elevation
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.imaging.themis import read_frames
 from pulsaurora.problems import ContractError
-from pulsaurora.simulation.camera import draw_camera
+from pulsaurora.simulation.drawn_camera import draw_camera
 from pulsaurora.simulation.night import SCENES, simulate_minutes
 
 PEDESTAL = 2600

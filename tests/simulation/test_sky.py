@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pulsaurora.simulation.aurora import Diffuse
-from pulsaurora.simulation.camera import draw_camera
+from pulsaurora.simulation.drawn_camera import draw_camera
 from pulsaurora.simulation.draws import Mapping, texture
 from pulsaurora.simulation.lighting import (
     DARK_SKY,
