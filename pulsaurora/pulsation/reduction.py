@@ -173,8 +173,13 @@ class Reduced:
 
     def __getitem__(self, which):
         """Frames by slice, mask or index array."""
-        sparks = None if self.sparks is None else self.sparks[which]
-        return Reduced(self.times[which], self.cells[which], self.structure[which], self.grid, sparks)
+
+        def some(values):
+            # Kernels take no strides, as every fourth frame would have.
+            return np.ascontiguousarray(values[which])
+
+        sparks = None if self.sparks is None else some(self.sparks)
+        return Reduced(some(self.times), some(self.cells), some(self.structure), self.grid, sparks)
 
     @staticmethod
     def concatenate(parts):

@@ -572,6 +572,14 @@ def test_drifting_structure_beats_where_it_is_steep():
     assert rows["beat_on_edges"][30] > rows["beat_on_bright"][30]
 
 
+def test_every_fourth_frame_may_be_cut_out_as_a_slice():
+    rng = np.random.default_rng(7)
+    images = np.stack([noisy(rng, 900.0) for _ in range(40)])
+    reduced = reduce_frames(images, times_of(3.0 * np.arange(40)), GRID)
+    expected = window_features(reduced[np.arange(0, 40, 4)], cadence_s=12.0)
+    np.testing.assert_array_equal(window_features(reduced[::4], cadence_s=12.0), expected)
+
+
 def test_cuts_at_anchors_change_no_bit():
     rng = np.random.default_rng(4)
     seconds = np.arange(0, 900, 3.0)
