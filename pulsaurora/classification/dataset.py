@@ -2,7 +2,7 @@
 
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -94,6 +94,10 @@ LOWEST_DEG = 12.0
 # Extended light is drawn on every second pixel of every second row, at two thirds of the cost of a site: no
 # mean of a feature moves by more than a tenth of its spread.
 GRAIN = 2
+# Sites that teach show every fourth frame once more as if no other were there, as those of a PFRR filter
+# come: every 12 s. On sites held out macro F1 at that cadence was 0.80 without, 0.86 with them; every 3 s it
+# was 0.906 and 0.905.
+SLOW = 4
 
 
 @dataclass
@@ -191,7 +195,8 @@ def simulate_site(number, seed, n_minutes, odd_share=ODD_SHARE, teach=False):
     odd_share : float, 0 to 1
         How often its pictures are unlike any sky.
     teach : bool
-        Draw hard scenes more often and easy ones, and what is no sky, less; weights make up for it.
+        Draw hard scenes more often and easy ones, and what is no sky, less; weights make up for it. After
+        the site's frames come those that SLOW leaves of them.
 
     Returns
     -------
@@ -227,11 +232,12 @@ def simulate_site(number, seed, n_minutes, odd_share=ODD_SHARE, teach=False):
     weight *= odd_share / share if odd else (1 - odd_share) / (1 - share)
     # Not rounded as at work, so that a model meets every way in which the edge may cut cells.
     grid = SkyGrid(camera.elevation_map() if skymap else sky_elevation([images], grain=1))
-    rows = window_features(reduce_frames(images, times, grid))
+    reduced = reduce_frames(images, times, grid)
+    rows = window_features(reduced)
     if rng.random() > UNKNOWN_SITES:
         rows[:, -len(SUN_MOON) :] = np.concatenate([simulated_sun_moon(minute) for minute in minutes])
     n = len(rows)
-    return Dataset(
+    whole = Dataset(
         rows,
         labels,
         np.full(n, scene),
@@ -241,6 +247,14 @@ def simulate_site(number, seed, n_minutes, odd_share=ODD_SHARE, teach=False):
         quantities,
         np.full(n, weight, np.float32),
     )
+    return Dataset.concatenate([whole, _slowed(whole, reduced)]) if teach else whole
+
+
+def _slowed(whole, reduced):
+    """Return every SLOW-th frame of a site's, its features from those frames alone."""
+    rows = window_features(reduced[::SLOW], cadence_s=SLOW * CADENCE_S)
+    rows[:, -len(SUN_MOON) :] = whole.features[::SLOW, -len(SUN_MOON) :]
+    return replace(whole[::SLOW], features=rows)
 
 
 def simulate_dataset(

@@ -208,6 +208,21 @@ def test_sites_that_teach_show_hard_scenes_more_often_and_weights_make_up_for_it
             assert (site.sure == (site.people.max(axis=1) > 0.99)).all()
 
 
+def test_sites_that_teach_show_every_fourth_frame_again_as_if_no_other_were_there():
+    site = simulate_site(3, 8, 2, teach=True)
+    n = len(site) * 4 // 5
+    assert 36 <= n <= 40 and len(site) == n + (n + 3) // 4
+    whole, slow = site[:n], site[n:]
+    for name in ("labels", "scenes", "sites", "sure", "people", "weights"):
+        np.testing.assert_array_equal(getattr(slow, name), getattr(whole, name)[::4])
+    of_frame = [FEATURE_NAMES.index(name) for name in ("brightness", "gradient", "stars", "sun_elevation")]
+    np.testing.assert_array_equal(slow.features[:, of_frame], whole.features[::4][:, of_frame])
+    # At the cadence told of, ten frames fill a window as forty do; of quick beats they tell other things.
+    filled, quick = (FEATURE_NAMES.index(name) for name in ("window_filled", "band_10_20"))
+    np.testing.assert_allclose(slow.features[:, filled], whole.features[::4, filled], atol=0.1)
+    assert (slow.features[:, quick] != whole.features[::4, quick]).all()
+
+
 def test_what_is_unlike_any_sky_speaks_for_no_class():
     said = np.array([[0.1, 0.1, 0.1, 0.1, 0.6], [0.7, 0.1, 0.1, 0.1, 0.0]])
     np.testing.assert_allclose(temper(said, 1.0), [[0.25] * 4, [0.7, 0.1, 0.1, 0.1]], atol=1e-6)
