@@ -184,7 +184,8 @@ def train_simulated(
     trained_on = (
         f"simulated skies only: {n_sites} sites, of {minutes_to_learn} minutes to learn from and {n_minutes} "
         f"where left out, seed {seed}, {len(train)} frames to train, a fifth of them as if one came in 12 s, "
-        f"{len(calibration)} to calibrate, {len(test)} to test, no site in two of them; no real labelled frame"
+        f"{len(calibration)} to calibrate, {len(test)} to test, no site in two of them; "
+        "no real labelled frame"
     )
     figures = _figures(judged, temperature)
     content, disagrees = export(chosen, temperature, trained_on, figures, test.features, expected)
