@@ -118,6 +118,14 @@ def test_the_training_script_names_its_usual_folders(monkeypatch, capsys):
     assert len(path.read_text().split("\n")) < 60
 
 
+def test_the_help_of_training_tells_how_many_sites_are_usual(capsys):
+    from pulsaurora.classification import training
+
+    assert main.run(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"({training.N_SITES})" in shown and f"({training.MINUTES_A_SITE})" in shown
+
+
 def test_training_says_what_it_needs(tmp_path, embedded, capsys, monkeypatch):
     assert main.run(["train", "--out", "m.onnx"]) == 2
     assert "say what to train on: --simulated" in capsys.readouterr().err
