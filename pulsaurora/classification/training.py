@@ -36,8 +36,8 @@ N_SITES = 14848
 MINUTES_A_SITE = 3
 # Two minutes at a site teach as much as three (macro F1 on sites left out 0.896 and 0.897), one less (0.878).
 MINUTES_TO_LEARN = 2
-# Neighbouring frames hardly differ: every sixth teaches nearly as much as every fifth (log loss of networks on
-# sites held out 0.268 and 0.264), and that as much as all.
+# Neighbouring frames hardly differ: every sixth teaches nearly as much as every fifth (log loss of networks
+# on sites held out 0.268 and 0.264), and that as much as all.
 EVERY = 6
 # What is compared, and of what the model is the mean.
 CANDIDATES = tuple(KINDS)
