@@ -166,7 +166,8 @@ class _Sky:
             smooth = self.smooth
             if smooth is None:
                 smooth = np.full((self.light.shape[1], 1), self.light.shape[1] ** -0.5, np.float32)
-            structure = self.light - self.light @ smooth @ smooth.T
+            # Frame by frame, for a BLAS sums in another order where it is given another number of frames.
+            structure = self.light - (self.light[:, None] @ smooth @ smooth.T)[:, 0]
             low, high = np.percentile(structure / np.maximum(self.total, 1.0), (10, 95), axis=1)
             self.uneven = high - low
         self.veiled = self.opacity.mean(1)
