@@ -14,16 +14,28 @@ cdef extern from "_simulation.h" nogil:
     int pulsaurora_floor(float value)
 
 
+cdef struct Cells:
+    int i, j, i1, j1
+    float a, b
+
+
+cdef inline Cells _cells_about(float u, float v, int size) noexcept nogil:
+    """Return which cells of a texture are about a place, and how far it is from the first, in cells."""
+    cdef Cells at
+    cdef int mask = size - 1
+    at.i, at.j = pulsaurora_floor(u), pulsaurora_floor(v)
+    at.a, at.b = u - at.i, v - at.j
+    at.i &= mask
+    at.j &= mask
+    at.i1, at.j1 = (at.i + 1) & mask, (at.j + 1) & mask
+    return at
+
+
 cdef inline float _sample(const float[:, ::1] texture, float u, float v) noexcept nogil:
-    cdef int mask = <int>texture.shape[0] - 1
-    cdef int i = pulsaurora_floor(u), j = pulsaurora_floor(v)
-    cdef float a = u - i, b = v - j
-    i &= mask
-    j &= mask
-    cdef int i1 = (i + 1) & mask, j1 = (j + 1) & mask
-    cdef float top = texture[i, j] + b * (texture[i, j1] - texture[i, j])
-    cdef float low = texture[i1, j] + b * (texture[i1, j1] - texture[i1, j])
-    return top + a * (low - top)
+    cdef Cells at = _cells_about(u, v, <int>texture.shape[0])
+    cdef float top = texture[at.i, at.j] + at.b * (texture[at.i, at.j1] - texture[at.i, at.j])
+    cdef float low = texture[at.i1, at.j] + at.b * (texture[at.i1, at.j1] - texture[at.i1, at.j])
+    return top + at.a * (low - top)
 
 
 cdef inline float _smoothstep(float e) noexcept nogil:
@@ -87,18 +99,13 @@ cdef inline float _sample_landscape(const float[:, ::1] first, const float[:, ::
                                     const float[:, ::1] cap, float cosine, float sine,
                                     float u, float v) noexcept nogil:
     """Sample the lower of ``cosine * first + sine * second`` and the cap, taken cell by cell."""
-    cdef int mask = <int>first.shape[0] - 1
-    cdef int i = pulsaurora_floor(u), j = pulsaurora_floor(v)
-    cdef float a = u - i, b = v - j
-    i &= mask
-    j &= mask
-    cdef int i1 = (i + 1) & mask, j1 = (j + 1) & mask
-    cdef float one = _landscape(first[i, j], second[i, j], cap[i, j], cosine, sine)
-    cdef float two = _landscape(first[i, j1], second[i, j1], cap[i, j1], cosine, sine)
-    cdef float top = one + b * (two - one)
-    one = _landscape(first[i1, j], second[i1, j], cap[i1, j], cosine, sine)
-    two = _landscape(first[i1, j1], second[i1, j1], cap[i1, j1], cosine, sine)
-    return top + a * (one + b * (two - one) - top)
+    cdef Cells at = _cells_about(u, v, <int>first.shape[0])
+    cdef float one = _landscape(first[at.i, at.j], second[at.i, at.j], cap[at.i, at.j], cosine, sine)
+    cdef float two = _landscape(first[at.i, at.j1], second[at.i, at.j1], cap[at.i, at.j1], cosine, sine)
+    cdef float top = one + at.b * (two - one)
+    one = _landscape(first[at.i1, at.j], second[at.i1, at.j], cap[at.i1, at.j], cosine, sine)
+    two = _landscape(first[at.i1, at.j1], second[at.i1, at.j1], cap[at.i1, at.j1], cosine, sine)
+    return top + at.a * (one + at.b * (two - one) - top)
 
 
 def add_patches(float[::1] out, const float[::1] x, const float[::1] y, const float[::1] footprint,
