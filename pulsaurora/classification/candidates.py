@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from pulsaurora.classification.networks import fit_networks
+from pulsaurora.classification.networks import N_NETWORKS, Networks, fit_networks
 
 
 def fit_trees(dataset, seed=0, n_rounds=200, leaves=31, rate=0.08):
@@ -48,7 +48,7 @@ KINDS = {"trees": fit_trees, "networks": fit_networks, "forest": fit_forest}
 
 
 def fit_all(tasks, workers=None, progress=None):
-    """Fit many models, each in a process of its own.
+    """Fit many models, each in a process of its own, networks in several.
 
     Parameters
     ----------
@@ -66,13 +66,29 @@ def fit_all(tasks, workers=None, progress=None):
     """
     import sklearn.ensemble  # noqa: F401  (once here, where processes are forked, and not once in each)
 
-    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
-        for model in pool.map(_fit, tasks):
+    workers = workers or os.cpu_count()
+    with ProcessPoolExecutor(workers) as pool:
+        fits = [[pool.submit(_fit, part) for part in _parts(task, workers)] for task in tasks]
+        for parts in fits:
+            models = [part.result() for part in parts]
             if progress:
                 progress()
-            yield model
+            yield Networks.joined(models) if len(models) > 1 else models[0]
 
 
 def _fit(task):
     kind, dataset, seed, options = task
     return KINDS[kind](dataset, seed, **options)
+
+
+def _parts(task, workers):
+    """Share the networks of a task, which take the longest, out over processes; each is fitted by itself."""
+    kind, dataset, seed, options = task
+    n = options.get("n_networks", N_NETWORKS)
+    if kind != "networks" or n == 1:
+        return [task]
+    shares = np.array_split(range(n), min(n, workers))
+    return [
+        (kind, dataset, seed, {**options, "first": int(share[0]), "n_networks": len(share)})
+        for share in shares
+    ]

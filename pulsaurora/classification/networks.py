@@ -18,6 +18,8 @@ FIRST_MOMENT, SECOND_MOMENT = np.float32(0.9), np.float32(0.999)
 PEOPLES_SHARE = 0.5
 # How much an error of one standard deviation in a quantity weighs against log loss.
 HEED = 1.0
+# Networks averaged.
+N_NETWORKS = 8
 
 
 @dataclass
@@ -66,6 +68,12 @@ class Networks:
         squashed = self.squash(np.asarray(features, np.float32))
         total = sum(softmax(_through(network, squashed)[-1]) for network in self.layers)
         return total @ self.members / len(self.layers)
+
+    @staticmethod
+    def joined(parts):
+        """Return the networks of several fits to one dataset together, in the order given."""
+        layers = [network for part in parts for network in part.layers]
+        return Networks(parts[0].squash, layers, parts[0].members)
 
 
 def softmax(x):
@@ -191,13 +199,14 @@ def learn(lessons, hidden, seed, *, penalty, epochs, every=1, blur=0.0, batch=25
 def fit_networks(
     dataset,
     seed=0,
-    n_networks=8,
+    n_networks=N_NETWORKS,
     hidden=(96, 48),
     penalty=0.5,
     epochs=20,
     by_scene=False,
     blur=0.25,
     every=1,
+    first=0,
 ):
     """Fit small networks to a dataset (Rumelhart, Hinton and Williams 1986; averaged after Hansen and Salamon
     1990).
@@ -216,6 +225,8 @@ def fit_networks(
         For datasets whose scenes are kinds of sky, not nights, which would be learned by heart.
     blur, every : float, int
         As for `learn`.
+    first : int
+        Which of a seed's networks is the first; each is the same whichever are fitted with it.
 
     Returns
     -------
@@ -226,7 +237,7 @@ def fit_networks(
     squash = Squash.of(dataset.features[even_rows(dataset.weights, every)])
     lessons, members = lessons_of(dataset, squash, by_scene)
     layers = []
-    for k in range(n_networks):
+    for k in range(first, first + n_networks):
         with threadpool_limits(1):
             network = learn(
                 lessons, hidden, 1000 * seed + k, penalty=penalty, epochs=epochs, every=every, blur=blur

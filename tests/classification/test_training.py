@@ -8,7 +8,7 @@ import pytest
 import scipy.special
 
 from pulsaurora.classification import training
-from pulsaurora.classification.candidates import fit_trees
+from pulsaurora.classification.candidates import fit_all, fit_trees
 from pulsaurora.classification.dataset import (
     EFFORT,
     Dataset,
@@ -146,6 +146,21 @@ def test_networks_say_of_a_class_what_they_say_of_its_scenes(dataset):
     scenes = scipy.special.softmax(x, axis=2).mean(axis=0)
     expected = scenes.reshape(-1, 2, 5).sum(axis=1)  # kinds are ordered by scene
     np.testing.assert_allclose(networks.predict_proba(dataset.features), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_networks_shared_out_over_processes_are_those_of_one(dataset, workers):
+    options = {"n_networks": 3, "hidden": (8, 6), "epochs": 1, "by_scene": True}
+    alone = fit_networks(dataset, seed=3, **options)
+    tasks = [("trees", dataset, 3, {"n_rounds": 2}), ("networks", dataset, 3, options)]
+    done = []
+    trees, shared = fit_all(tasks, workers, lambda: done.append(None))
+    assert len(done) == 2 and len(shared.layers) == 3
+    rows = dataset.features
+    np.testing.assert_array_equal(shared.predict_proba(rows), alone.predict_proba(rows))
+    np.testing.assert_array_equal(
+        trees.predict_proba(rows), fit_trees(dataset, 3, n_rounds=2).predict_proba(rows)
+    )
 
 
 def test_what_people_say_and_quantities_shape_what_is_learned(dataset):
