@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,11 @@ def test_the_help_of_training_tells_how_many_sites_are_usual(capsys):
     assert main.run(["train", "--help"]) == 0
     shown = capsys.readouterr().out
     assert f"({training.N_SITES})" in shown and f"({training.MINUTES_A_SITE})" in shown
+
+
+def test_the_embedded_model_is_of_as_many_sites_as_make_model_takes():
+    sites = re.search(r"^SITES \?= (\d+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    assert f"simulated skies only: {sites} sites" in (ROOT / "pulsaurora/models/features.md").read_text()
 
 
 def test_training_says_what_it_needs(tmp_path, embedded, capsys, monkeypatch):
