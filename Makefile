@@ -54,10 +54,8 @@ docs: $(BIN)/.installed
 	$(BIN)/python -m pulsaurora.pulsation.features > docs/features.md
 	$(BIN)/python -m pulsaurora.simulation > docs/simulation.md
 
-# The embedded model, from more sites than `train --simulated` takes by itself in a third of the time.
-SITES ?= 32768
 model: $(BIN)/.installed-test
-	$(BIN)/pulsaurora train --simulated --n-sites $(SITES) --out pulsaurora/models/features.onnx
+	$(BIN)/pulsaurora train --simulated --out pulsaurora/models/features.onnx
 
 # From human labels and the archive's files: make model-from-labels LABELS=workbook.xlsx STREAM0=folder
 MODEL ?= data/models/features.onnx
