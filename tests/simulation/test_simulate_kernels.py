@@ -130,12 +130,8 @@ def test_lines_go_from_knot_to_knot():
 
 def test_an_exposure_is_the_mean_of_its_samples():
     rng, at = np.random.default_rng(1), np.arange(60)
-    series, late, out = (
-        rng.normal(0.3, 1, (2, 60)).astype(np.float32),
-        rng.exponential(8, 5),
-        np.empty((5, 60)),
-    )
-    late, out = late.astype(np.float32), out.astype(np.float32)
+    series = rng.normal(0.3, 1, (2, 60)).astype(np.float32)
+    late, out = rng.exponential(8, 5).astype(np.float32), np.empty((5, 60), np.float32)
     late[0] = 0
     _simulated_patches.fill_exposed(out, series, late, 4)
     for k in range(5):
