@@ -6,6 +6,7 @@ same model.
 
 import os
 from concurrent.futures import ProcessPoolExecutor
+from itertools import chain, islice
 
 import numpy as np
 
@@ -67,10 +68,11 @@ def fit_all(tasks, workers=None, progress=None):
     import sklearn.ensemble  # noqa: F401  (once here, where processes are forked, and not once in each)
 
     workers = workers or os.cpu_count()
+    shared = [_parts(task, workers) for task in tasks]
     with ProcessPoolExecutor(workers) as pool:
-        fits = [[pool.submit(_fit, part) for part in _parts(task, workers)] for task in tasks]
-        for parts in fits:
-            models = [part.result() for part in parts]
+        fitted = pool.map(_fit, chain.from_iterable(shared))
+        for parts in shared:
+            models = list(islice(fitted, len(parts)))
             if progress:
                 progress()
             yield Networks.joined(models) if len(models) > 1 else models[0]
@@ -84,9 +86,9 @@ def _fit(task):
 def _parts(task, workers):
     """Share the networks of a task, which take the longest, out over processes; each is fitted by itself."""
     kind, dataset, seed, options = task
-    n = options.get("n_networks", N_NETWORKS)
-    if kind != "networks" or n == 1:
+    if kind != "networks":
         return [task]
+    n = options.get("n_networks", N_NETWORKS)
     shares = np.array_split(range(n), min(n, workers))
     return [
         (kind, dataset, seed, {**options, "first": int(share[0]), "n_networks": len(share)})

@@ -23,6 +23,7 @@ from pulsaurora.classification.evaluation import (
 )
 from pulsaurora.classification.labelled_frames import gather
 from pulsaurora.classification.modelcard import write_labelled_card
+from pulsaurora.classification.networks import N_NETWORKS
 from pulsaurora.classification.onnxmodel import temper
 from pulsaurora.classification.refine import steady
 from pulsaurora.classification.trainedmodel import TrainedModel, export, fit_temperature, mean_probabilities
@@ -30,7 +31,6 @@ from pulsaurora.problems import UsageError
 
 # Neighbouring frames hardly differ: every fifth teaches as much as all do.
 EVERY = 5
-N_NETWORKS = 8
 PENALTIES = (0.1, 0.5, 2.0)
 ROUNDS = (75, 150, 300)
 

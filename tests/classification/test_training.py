@@ -1,13 +1,15 @@
 """Training on simulated skies: nothing leaks between sites, ONNX says what was fitted, seeds repeat."""
 
 import dataclasses
+import multiprocessing
+import time
 import warnings
 
 import numpy as np
 import pytest
 import scipy.special
 
-from pulsaurora.classification import training
+from pulsaurora.classification import candidates, training
 from pulsaurora.classification.candidates import fit_all, fit_trees
 from pulsaurora.classification.dataset import (
     EFFORT,
@@ -161,6 +163,20 @@ def test_networks_shared_out_over_processes_are_those_of_one(dataset, workers):
     np.testing.assert_array_equal(
         trees.predict_proba(rows), fit_trees(dataset, 3, n_rounds=2).predict_proba(rows)
     )
+
+
+@pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="a kind made up here is not met")
+def test_where_one_cannot_be_fitted_those_not_begun_are_not(tmp_path, monkeypatch):
+    def begin(dataset, seed, n):
+        (tmp_path / f"{n}").touch()
+        if n == 0:
+            raise ValueError("as it happens")
+        time.sleep(0.2)
+
+    monkeypatch.setitem(candidates.KINDS, "made up", begin)
+    with pytest.raises(ValueError, match="as it happens"):
+        list(fit_all([("made up", None, 0, {"n": n}) for n in range(30)], workers=1))
+    assert 1 <= len(list(tmp_path.iterdir())) < 30
 
 
 def test_what_people_say_and_quantities_shape_what_is_learned(dataset):
