@@ -15,7 +15,8 @@ from pulsaurora.classes import CLASSES
 from pulsaurora.classification.evaluation import score_labels
 from pulsaurora.classification.model import load_model
 from pulsaurora.classification.refine import steady
-from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.looks import look_features
+from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames
 from pulsaurora.simulation.night import SCENES, simulate_minutes
 
 FIRST_SEED = 880_001  # far from those that the model was trained on
@@ -45,7 +46,7 @@ def main(arguments):
     for reduced, truth, position in labelled(int(arguments[0]) if arguments else 24):
         for cadence_s, step in ((3.0, 1), (12.0, 4)):
             frames = reduced[np.arange(0, len(reduced), step)]
-            raw = model.predict(window_features(frames, None, *position, cadence_s=cadence_s))
+            raw = model.predict(look_features(frames, None, *position, cadence_s=cadence_s))
             for kind, given in (("each by itself", raw), ("steadied", steady(raw, frames.times))):
                 said.setdefault((cadence_s, kind), []).append((truth[::step], given.argmax(axis=1)))
     for (cadence_s, kind), nights in said.items():

@@ -24,15 +24,16 @@ from pulsaurora.imaging.nightreader import open_minutes
 from pulsaurora.imaging.skycircle import sky_elevation
 from pulsaurora.imaging.skymap import elevation_mask, optics_elevation
 from pulsaurora.imaging.timeorder import order_in_time, sort_frames
-from pulsaurora.pulsation.reduction import WINDOW_S, Reduced, SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.looks import look_features
+from pulsaurora.pulsation.reduction import WINDOW_S, Reduced, SkyGrid, reduce_frames
 from pulsaurora.pulsation.table import FEATURE_NAMES
 
 # A divisor of 60 and a multiple of the 3 minutes after which the sliding sums begin anew. The longer, the
 # less is computed twice in the margins (60: 126 us a frame in all, 15: 127, 6: 135, 3: 153), and the longer
 # one thread has the last chunk for itself: 40 ms with 15, 16 ms with 6.
 CHUNK_MINUTES = 6
-# Files on either side of a chunk that can hold frames of its windows: half a window, and one for jitter.
-MARGIN_MINUTES = int(np.ceil(WINDOW_S / 2 / 60)) + 1
+# Files on either side of a chunk that can hold frames of its looks, and one for jitter.
+MARGIN_MINUTES = int(np.ceil(WINDOW_S / 60)) + 1
 CHUNKS_AT_ONCE = 4
 
 # A frame later than this many usual cadences after the one before has a gap before it.
@@ -156,7 +157,7 @@ def classify_frames(images, times, site=None, model=None, *, latitude=None, long
     if model.kind == "image":
         probabilities = model.predict_images(images, _visible(model, elevation))
     else:
-        rows = window_features(reduce_frames(images, times, grid), None, latitude, longitude)
+        rows = look_features(reduce_frames(images, times, grid), None, latitude, longitude)
         probabilities = model.predict(rows)
     steadied = steady(probabilities, times)
     table = pd.DataFrame(
@@ -278,7 +279,7 @@ def _compute(files, first, own, model, latitude, longitude):
         quality = [quality[index] for index in order.tolist()]
     mine = np.flatnonzero((source >= own.start) & (source < own.stop))
     inner = slice(mine[0], mine[-1] + 1) if mine.size else slice(0, 0)
-    features = window_features(reduced, inner, latitude, longitude)
+    features = look_features(reduced, inner, latitude, longitude)
     if inner.stop - inner.start > mine.size:  # clocks that overlap put frames of other files in between
         features = features[mine - inner.start]
     if model.kind == "image":

@@ -27,7 +27,8 @@ from pulsaurora.imaging.pfrrpack import calibration_folders, night_calibration
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.imaging.timeorder import order_in_time
 from pulsaurora.problems import ContractError
-from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.looks import look_features
+from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames
 
 SIDE = 256
 # Measured on the three 558 and 630 nm frames at hand, 512 x 512: pedestal 370 to 377 counts in the corners,
@@ -302,7 +303,7 @@ def _label(files, model):
         quality = [quality[index] for index in order.tolist()]
     positions = [rows.position for rows in files if None not in rows.position]
     latitude, longitude = positions[0] if positions else site_position(SITE)
-    features = window_features(joined, None, latitude, longitude, cadence_s=cadence_of(joined.times))
+    features = look_features(joined, None, latitude, longitude, cadence_s=cadence_of(joined.times))
     problems += [problem for rows in files for problem in rows.problems]
     rows = Rows("", joined.times, quality, problems, model.predict(features), None, features, source=source)
     return finish_night([rows], names)

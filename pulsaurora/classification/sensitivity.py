@@ -17,7 +17,8 @@ from pulsaurora.classification.realframes import read_real_nights
 from pulsaurora.classification.refine import steady
 from pulsaurora.imaging.skymap import elevation_mask, optics_elevation
 from pulsaurora.problems import UsageError
-from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.looks import look_features
+from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames
 from pulsaurora.pulsation.table import FEATURE_NAMES, SUN_MOON
 
 # What is injected when nothing else is asked for; covers at one period, and periods at one cover.
@@ -177,7 +178,7 @@ def _probabilities(model, background, images, grid):
         elevation = optics_elevation() if background.elevation is None else background.elevation
         return model.predict_images(images, elevation_mask(elevation))
     reduced = reduce_frames(images, background.times, grid)
-    rows = window_features(reduced, None, background.latitude, background.longitude)
+    rows = look_features(reduced, None, background.latitude, background.longitude)
     if background.sun_moon is not None:
         rows[:, [FEATURE_NAMES.index(feature.name) for feature in SUN_MOON]] = background.sun_moon
     return model.predict(rows)

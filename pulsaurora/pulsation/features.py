@@ -7,12 +7,13 @@ import pandas as pd
 
 from pulsaurora.imaging.ephemeris import site_position
 from pulsaurora.imaging.skycircle import sky_elevation
-from pulsaurora.pulsation.reduction import WINDOW_S, SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.looks import look_features
+from pulsaurora.pulsation.reduction import WINDOW_S, SkyGrid, reduce_frames
 from pulsaurora.pulsation.table import FEATURE_NAMES, markdown
 
 
 def features(images, times, site=None, *, latitude=None, longitude=None, elevation=None, window_s=WINDOW_S):
-    """Compute one row of named features a frame.
+    """Compute one row of named features a frame, those of the look that it lies in.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ def features(images, times, site=None, *, latitude=None, longitude=None, elevati
     elevation : ndarray of shape (rows, cols), degrees, optional
         From a skymap; without it the frames show where the sky is, or else the usual optics tell.
     window_s : float, seconds
-        Length of the window centred on each frame.
+        Length of a look; one begins in each half of it.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def features(images, times, site=None, *, latitude=None, longitude=None, elevati
         elevation = sky_elevation([images])
     grid = SkyGrid(elevation, images.shape[1:] if images.ndim == 3 else images.shape)
     reduced = reduce_frames(images, times, grid)
-    rows = window_features(reduced, latitude=latitude, longitude=longitude, window_s=window_s)
+    rows = look_features(reduced, latitude=latitude, longitude=longitude, window_s=window_s)
     return pd.DataFrame(rows, index=pd.Index(reduced.times, name="time"), columns=list(FEATURE_NAMES))
 
 

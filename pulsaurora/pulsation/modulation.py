@@ -4,6 +4,8 @@ The kernels do one topic each and fill their own columns of one table; what one 
 from hand to hand here.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pulsaurora._core import _beats, _flow, _patches, _reversals, _spectra
@@ -24,12 +26,51 @@ SHORTEST_PERIOD_S = 6.0
 MEDIAN_COLUMN = [feature.name for feature in STRUCTURE].index("brightness_p50")
 
 
-def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
+@dataclass(slots=True)
+class Light:
+    """What each frame's cells show, as windows need it.
+
+    Attributes
+    ----------
+    inside : ndarray of shape (n, n_inside), float32, counts
+        The cells inside alone.
+    above : ndarray of shape (n, n_cells), float32, counts
+        The same above the pedestal, closed up.
+    logarithm, steepness : ndarray of shape (n, n_cells), float32, dex and dex a cell
+        0 outside.
+    """
+
+    inside: np.ndarray
+    above: np.ndarray
+    logarithm: np.ndarray
+    steepness: np.ndarray
+
+    def __getitem__(self, which):
+        """Frames by slice without a step."""
+        return Light(self.inside[which], self.above[which], self.logarithm[which], self.steepness[which])
+
+    @staticmethod
+    def of(reduced):
+        """Work it out for each frame of a Reduced."""
+        cells, grid = reduced.cells, reduced.grid
+        above, logarithm, steepness = (np.empty(cells.shape, np.float32) for _ in range(3))
+        n_rows, n_cols = grid.cell_mask.shape
+        scratch = np.empty(cells.shape[1], np.float32)
+        _flow.fill_light(
+            cells, reduced.structure, grid.place, grid.edge, n_rows, n_cols, OFFSET, scratch, above,
+            logarithm, steepness,
+        )  # fmt: skip
+        return Light(cells.take(grid.place, axis=1), above, logarithm, steepness)
+
+
+def modulation_rows(reduced, light, times_s, first, last, window_s, cadence_s):
     """Numbers of the window round each of frames first .. last - 1.
 
     Parameters
     ----------
     reduced : Reduced
+    light : Light
+        Of the same frames.
     times_s : ndarray of float64, shape (n,), seconds
         Its times, ascending, from some midnight.
     first, last : int
@@ -45,8 +86,8 @@ def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
     reach = half_s + max(cadence_s, SLOT_S / 2 + 0.5 * cadence_s)
     low, high = np.searchsorted(times_s, (times_s[first] - reach, times_s[last - 1] + reach))
     times_s, first, last = times_s[low:high], first - low, last - low
-    cells, structure, grid = reduced.cells[low:high], reduced.structure[low:high], reduced.grid
-    n, n_cells = cells.shape
+    structure, grid, light = reduced.structure[low:high], reduced.grid, light[low:high]
+    n, n_cells = light.above.shape
     n_rows, n_cols = grid.cell_mask.shape
     out = np.zeros((last - first, _spectra.N_MODULATION), np.float32)
 
@@ -55,7 +96,7 @@ def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
     usable = np.empty(len(out), np.uint8)
     pulsating = np.empty((len(out), n_cells), np.float32)
     _spectra.fill_spectra(
-        times_s, cells.take(grid.place, axis=1), structure, grid.place, grid.is_low, n_rows, n_cols,
+        times_s, light.inside, structure, grid.place, grid.is_low, n_rows, n_cols,
         first, last, half_s, cadence_s, ANCHOR_S, bands_of(window_s, n_frequencies), GAIN, READ_VARIANCE,
         grid.n_pixels, OFFSET, SNR_THRESHOLD, AMPLITUDE_THRESHOLD, np.empty((n, 2 * (n_frequencies + 2))),
         np.empty(scratch, np.float32), np.empty(lists, np.int32), usable, pulsating, out,
@@ -63,26 +104,22 @@ def modulation_rows(reduced, times_s, first, last, window_s, cadence_s):
     stack, seen = np.empty(n_cells, np.int32), np.empty(n_cells, np.uint8)
     _patches.fill_patches(pulsating, n_rows, n_cols, len(grid.place), stack, seen, out)
 
-    light, log_cells, steep = (np.empty((n, n_cells), np.float32) for _ in range(3))
     n_arrays = max(_beats.N_BEAT_ARRAYS, _reversals.N_REVERSAL_ARRAYS)
     scratch = np.empty(max(n_arrays * n_cells, 6 * n_cols), np.float32)
-    _flow.fill_light(
-        cells, structure, grid.place, grid.edge, n_rows, n_cols, OFFSET, scratch, light, log_cells, steep
-    )
     n_flow = _flow.flow_size(n_rows, n_cols)
     _flow.fill_flow(
-        times_s, log_cells, grid.edge, n_rows, n_cols, first, last, half_s, cadence_s, usable, scratch,
+        times_s, light.logarithm, grid.edge, n_rows, n_cols, first, last, half_s, cadence_s, usable, scratch,
         np.empty((n, n_flow), np.float32), np.empty(n_flow, np.float32), out,
     )  # fmt: skip
     _beats.fill_beats(
-        times_s, light, steep, structure, grid.background, grid.place, grid.edge, first, last,
+        times_s, light.above, light.steepness, structure, grid.background, grid.place, grid.edge, first, last,
         min(BEAT_S / 2, half_s) + 0.5 * cadence_s, GAIN, READ_VARIANCE, grid.n_pixels, OFFSET,
         np.empty(n, np.float32), scratch, out,
     )  # fmt: skip
     _reversals.fill_reversals(
-        times_s, log_cells, light, structure, MEDIAN_COLUMN, grid.place, n_rows, n_cols, first, last,
-        min(REVERSAL_S / 2, half_s) + 0.5 * cadence_s, SLOT_S, GAIN, READ_VARIANCE, grid.n_pixels, OFFSET,
-        scratch, np.empty(3 * n_cells, np.int32), seen, out,
+        times_s, light.logarithm, light.above, structure, MEDIAN_COLUMN, grid.place, n_rows, n_cols, first,
+        last, min(REVERSAL_S / 2, half_s) + 0.5 * cadence_s, SLOT_S, GAIN, READ_VARIANCE, grid.n_pixels,
+        OFFSET, scratch, np.empty(3 * n_cells, np.int32), seen, out,
     )  # fmt: skip
     return out
 

@@ -16,9 +16,9 @@ from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.problems import ContractError
-from pulsaurora.pulsation.modulation import SHORTEST_PERIOD_S, SLOT_S, modulation_rows
+from pulsaurora.pulsation.modulation import SHORTEST_PERIOD_S, SLOT_S, Light, modulation_rows
 from pulsaurora.pulsation.photons import GAIN, OFFSET, READ_VARIANCE
-from pulsaurora.pulsation.table import FEATURES, MODULATION, N_HIDDEN, STARS, STRUCTURE, SUN_MOON
+from pulsaurora.pulsation.table import N_HIDDEN, STARS, STRUCTURE, SUN_MOON, WINDOW_FEATURES
 
 WINDOW_S = 120.0
 CADENCE_S = 3.0
@@ -292,7 +292,7 @@ def _minutes(times):
 def window_features(
     reduced, inner=None, latitude=None, longitude=None, window_s=WINDOW_S, cadence_s=CADENCE_S
 ):
-    """Compute the features of some frames from those round them.
+    """Compute what is told of some frames and of the windows about them.
 
     Parameters
     ----------
@@ -310,8 +310,8 @@ def window_features(
 
     Returns
     -------
-    ndarray of shape (n_inner, n_features), float32
-        Columns of pulsaurora.pulsation.table.FEATURES. Features that need modulated cells are 0 where
+    ndarray of shape (n_inner, n_window_features), float32
+        Columns of pulsaurora.pulsation.table.WINDOW_FEATURES. Features that need modulated cells are 0 where
         there are none; those that need time are 0 where a window has fewer than 5 frames.
 
     Raises
@@ -319,28 +319,16 @@ def window_features(
     ContractError
         If times do not ascend, or window_s or cadence_s is out of range.
     """
-    n = len(reduced)
-    first, last, _ = (inner or slice(None)).indices(n)
+    first, last, _ = (inner or slice(None)).indices(len(reduced))
     last = max(first, last)
-    if not 5 * SHORTEST_PERIOD_S <= window_s <= MAXIMUM_WINDOW_S:
-        raise ContractError(f"window of {window_s} s; 30 to {MAXIMUM_WINDOW_S:.0f} s can be used")
-    if not 0.1 <= cadence_s <= window_s:
-        raise ContractError(f"cadence of {cadence_s} s; 0.1 s up to the window of {window_s} s can be used")
-    if n > 1 and not (np.diff(reduced.times) > np.timedelta64(0, "us")).all():
-        raise ContractError("frame times do not ascend; sort them and drop duplicates first")
-    out = np.zeros((last - first, len(FEATURES)), dtype=np.float32)
+    check_window(reduced.times, window_s, cadence_s)
+    out = np.zeros((last - first, len(WINDOW_FEATURES)), dtype=np.float32)
     if last == first:
         return out
-    n_structure, n_modulation = len(STRUCTURE) - N_HIDDEN, len(MODULATION)
+    n_structure = len(STRUCTURE) - N_HIDDEN
     out[:, :n_structure] = reduced.structure[first:last, N_HIDDEN:]
-
-    # Seconds from midnight of the first day: exact in float64, and anchors fall on the same times in any cut.
-    times_s = (reduced.times - reduced.times[0].astype("datetime64[D]")) / np.timedelta64(1, "s")
-    out[:, n_structure : n_structure + n_modulation] = modulation_rows(
-        reduced, times_s, first, last, window_s, cadence_s
-    )
-    out[:, n_structure + n_modulation : -len(SUN_MOON)] = _window_stars(
-        reduced, times_s, first, last, min(STACK_S, window_s) / 2 + 0.5 * cadence_s, 2.5 * cadence_s
+    out[:, n_structure : -len(SUN_MOON)] = window_rows(
+        reduced, Light.of(reduced), first, last, window_s, cadence_s
     )
     if latitude is None or longitude is None:
         out[:, -3:-1] = -90.0
@@ -350,6 +338,33 @@ def window_features(
         out[:, -2] = sky.moon_elevation_deg
         out[:, -1] = sky.moon_illumination
     return out
+
+
+def check_window(times, window_s, cadence_s):
+    """Raise ContractError if times do not ascend, or window_s or cadence_s is out of range."""
+    if not 5 * SHORTEST_PERIOD_S <= window_s <= MAXIMUM_WINDOW_S:
+        raise ContractError(f"window of {window_s} s; 30 to {MAXIMUM_WINDOW_S:.0f} s can be used")
+    if not 0.1 <= cadence_s <= window_s:
+        raise ContractError(f"cadence of {cadence_s} s; 0.1 s up to the window of {window_s} s can be used")
+    if len(times) > 1 and not (np.diff(times) > np.timedelta64(0, "us")).all():
+        raise ContractError("frame times do not ascend; sort them and drop duplicates first")
+
+
+def window_rows(reduced, light, first, last, window_s, cadence_s):
+    """What the windows about frames first .. last - 1 tell: the columns of MODULATION, then of STARS.
+
+    The arguments are those of `window_features`, which checks them; `light` is the Light of the same frames.
+    """
+    # Seconds from midnight of the first day: exact in float64, and anchors fall on the same times in any cut.
+    times_s = (reduced.times - reduced.times[0].astype("datetime64[D]")) / np.timedelta64(1, "s")
+    star_s = min(STACK_S, window_s) / 2 + 0.5 * cadence_s
+    return np.concatenate(
+        [
+            modulation_rows(reduced, light, times_s, first, last, window_s, cadence_s),
+            _window_stars(reduced, times_s, first, last, star_s, 2.5 * cadence_s),
+        ],
+        axis=1,
+    )
 
 
 def _window_stars(reduced, times_s, first, last, half_s, next_s):

@@ -5,9 +5,9 @@ _core/_modulation_columns.h and _core._stars. A change of name, order or meaning
 models trained on another version are refused.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-FEATURE_VERSION = 6
+FEATURE_VERSION = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +401,28 @@ SUN_MOON = (
 
 # What a camera is, rather than what the sky does, is kept out of the features.
 N_HIDDEN = 2
-FEATURES = STRUCTURE[N_HIDDEN:] + MODULATION + STARS + SUN_MOON
+# What `reduction.window_features` tells of one frame and of the window about it.
+WINDOW_FEATURES = STRUCTURE[N_HIDDEN:] + MODULATION + STARS + SUN_MOON
+WINDOW_NAMES = tuple(feature.name for feature in WINDOW_FEATURES)
+
+
+def _of_look():
+    """Return what `looks.look_features` tells of a look, in its order."""
+    of_frame, of_time = STRUCTURE[N_HIDDEN:], MODULATION + STARS
+    return (
+        *of_frame,
+        *(replace(f, name=f"{f.name}_sd", meaning=_SPREAD.format(f.name)) for f in of_frame),
+        *of_time,
+        *(replace(f, name=f"{f.name}_halves", meaning=_HALVES.format(f.name)) for f in of_time),
+        *(replace(f, name=f"{f.name}_change", meaning=_CHANGE.format(f.name)) for f in of_time),
+        *SUN_MOON,
+    )
+
+
+_SPREAD = "Standard deviation of `{}` over the frames of the look."
+_HALVES = "Mean of `{}` of the look's first half and of its last."
+_CHANGE = "How far `{}` of the two halves lies apart."
+FEATURES = _of_look()
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
 
@@ -410,13 +431,35 @@ def markdown():
     lines = [
         "# Features",
         "",
-        "One row a frame, from a window of two minutes centred on it; what is told of faint stars and of",
-        "reversals is the same for all frames of 20 s, from a window about their middle. Cells are blocks of",
+        "One row a frame, that of its look: two minutes of frames. A look begins with every minute, and a",
+        "frame is described by the look in whose middle minute it lies (beside a gap by the other that holds",
+        "it, where that has a third more frames), so frames of a look have the same row. Cells are blocks of",
         "8 x 8 pixels at least 15 degrees above the horizon; brightness is counts above the pedestal.",
         f"This page is made by `make docs` from `pulsaurora/pulsation/table.py`, version {FEATURE_VERSION}.",
         "",
-        "| feature | unit | meaning | source |",
-        "|---|---|---|---|",
+        "## Of each frame",
+        "",
+        "The mean over the look's frames; with `_sd` after the name their standard deviation.",
+        "",
+        *_table(STRUCTURE[N_HIDDEN:]),
+        "",
+        "## Of all frames together",
+        "",
+        "From the whole look, by a window about its middle; with `_halves` after the name the mean of what",
+        "its first and its last half tell by themselves, from windows about its ends, and with `_change` how",
+        "far these lie apart.",
+        "",
+        *_table(MODULATION + STARS),
+        "",
+        "## Sun and moon",
+        "",
+        "At the middle of the look.",
+        "",
+        *_table(SUN_MOON),
     ]
-    lines += [f"| `{f.name}` | {f.unit} | {f.meaning} | {f.source} |" for f in FEATURES]
     return "\n".join(lines) + "\n"
+
+
+def _table(features):
+    rows = [f"| `{f.name}` | {f.unit} | {f.meaning} | {f.source} |" for f in features]
+    return ["| feature | unit | meaning | source |", "|---|---|---|---|", *rows]

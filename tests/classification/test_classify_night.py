@@ -19,7 +19,8 @@ from pulsaurora.classification.night import classify_night
 from pulsaurora.classification.refine import steady
 from pulsaurora.imaging.themis import read_frames
 from pulsaurora.problems import ContractError
-from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames, window_features
+from pulsaurora.pulsation.looks import look_features
+from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames
 from pulsaurora.pulsation.table import FEATURE_NAMES
 
 LATITUDE, LONGITUDE = 56.3539, -94.6557  # in the headers of the made-up files
@@ -78,7 +79,7 @@ def forty_minutes(tmp_path_factory):
 def test_equals_all_frames_in_one_piece(forty_minutes, model):
     found = classify(forty_minutes, model)
     frames = read_frames(sorted(forty_minutes.rglob("*.pgm")))
-    features = window_features(
+    features = look_features(
         reduce_frames(frames.images, frames.times, SkyGrid()), None, LATITUDE, LONGITUDE
     )
     raw = model.predict(features)
@@ -219,7 +220,7 @@ class TestClassifyFrames:
             frames.images, frames.times, latitude=LATITUDE, longitude=LONGITUDE, model=model
         )
         assert list(table) == ["time", "label", "confidence", *CLASSES]
-        features = window_features(
+        features = look_features(
             reduce_frames(frames.images, frames.times, SkyGrid()), None, LATITUDE, LONGITUDE
         )
         expected = steady(model.predict(features), frames.times)

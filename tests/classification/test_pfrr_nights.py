@@ -18,7 +18,7 @@ from pulsaurora.cli import log, main
 from pulsaurora.imaging.pfrrpack import pack_pfrr
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames, window_features
-from pulsaurora.pulsation.table import FEATURE_NAMES
+from pulsaurora.pulsation.table import WINDOW_NAMES
 
 DATE = dt.date(2015, 10, 7)
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts/all_tasks_pfrr.py"
@@ -67,7 +67,7 @@ def test_the_cadence_changes_nothing_for_themis_frames():
     np.testing.assert_array_equal(window_features(reduced), window_features(reduced, cadence_s=3.0))
     # At four times the cadence a whole window is there, where it would seem three quarters empty.
     slow = reduce_frames(images, times[0] + np.arange(30) * np.timedelta64(12, "s"), SkyGrid())
-    filled = FEATURE_NAMES.index("window_filled")
+    filled = WINDOW_NAMES.index("window_filled")
     assert window_features(slow)[15, filled] < 0.3
     assert window_features(slow, cadence_s=12.0)[15, filled] == pytest.approx(1, abs=0.11)
     with pytest.raises(ContractError, match="cadence of 0"):

@@ -10,9 +10,12 @@ import pytest
 import scipy.special
 
 from pulsaurora.classification import candidates, training
+from pulsaurora.classification import dataset as dataset_module
 from pulsaurora.classification.candidates import fit_all, fit_trees
 from pulsaurora.classification.dataset import (
     EFFORT,
+    PARTS,
+    SHORTEST_PART,
     Dataset,
     even_rows,
     scene_shares,
@@ -24,7 +27,9 @@ from pulsaurora.classification.model import load_model
 from pulsaurora.classification.networks import Lessons, fit_networks, gradients, learn
 from pulsaurora.classification.onnxmodel import onnx_probabilities, temper, to_onnx
 from pulsaurora.problems import UsageError
-from pulsaurora.pulsation.table import FEATURE_NAMES
+from pulsaurora.pulsation.looks import look_row
+from pulsaurora.pulsation.reduction import reduce_frames
+from pulsaurora.pulsation.table import FEATURE_NAMES, N_HIDDEN
 
 pytest.importorskip("skl2onnx", reason="training needs the train extra")
 
@@ -239,19 +244,36 @@ def test_sites_that_teach_show_hard_scenes_more_often_and_weights_make_up_for_it
             assert (site.sure == (site.people.max(axis=1) > 0.99)).all()
 
 
-def test_sites_that_teach_show_every_fourth_frame_again_as_if_no_other_were_there():
+def test_sites_that_teach_show_looks_at_parts_of_their_frames_and_at_every_fourth(monkeypatch):
+    kept = []
+
+    def keep(images, times, grid):
+        kept.append(reduce_frames(images, times, grid))
+        return kept[-1]
+
+    monkeypatch.setattr(dataset_module, "reduce_frames", keep)
     site = simulate_site(3, 8, 2, teach=True)
-    n = len(site) * 4 // 5
-    assert 36 <= n <= 40 and len(site) == n + (n + 3) // 4
-    whole, slow = site[:n], site[n:]
-    for name in ("labels", "scenes", "sites", "sure", "people", "weights"):
-        np.testing.assert_array_equal(getattr(slow, name), getattr(whole, name)[::4])
-    of_frame = [FEATURE_NAMES.index(name) for name in ("brightness", "gradient", "stars", "sun_elevation")]
-    np.testing.assert_array_equal(slow.features[:, of_frame], whole.features[::4][:, of_frame])
-    # At the cadence told of, ten frames fill a window as forty do; of quick beats they tell other things.
-    filled, quick = (FEATURE_NAMES.index(name) for name in ("window_filled", "band_10_20"))
-    np.testing.assert_allclose(slow.features[:, filled], whole.features[::4, filled], atol=0.1)
-    assert (slow.features[:, quick] != whole.features[::4, quick]).all()
+    (reduced,) = kept
+    assert len(site) == 2 + PARTS and 36 <= len(reduced) <= 40
+    # Sun and moon are told apart from the rest.
+    sky = slice(0, -3)
+    np.testing.assert_array_equal(site.features[0, sky], look_row(reduced)[sky])
+    np.testing.assert_array_equal(site.features[-1, sky], look_row(reduced[::4], cadence_s=12.0)[sky])
+    brightness = FEATURE_NAMES.index("brightness")
+    means = np.cumsum(np.r_[0.0, reduced.structure[:, N_HIDDEN + brightness]])
+    n = len(reduced)
+    for row in site.features[1:-1]:
+        lengths = [
+            stop - start
+            for start in range(n)
+            for stop in range(start + SHORTEST_PART, n + 1)
+            if abs((means[stop] - means[start]) / (stop - start) - row[brightness]) < 2e-6
+        ]
+        assert lengths
+    assert len(np.unique(site.features[:, brightness])) > 2
+    # One that does not teach gives a row a frame.
+    frames = simulate_site(3, 8, 2)
+    assert 36 <= len(frames) <= 40 and len(np.unique(frames.features[:, brightness])) <= 2
 
 
 def test_what_is_unlike_any_sky_speaks_for_no_class():

@@ -12,7 +12,7 @@ from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.modulation import ANCHOR_S, MEDIAN_COLUMN
 from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames, window_features
-from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURES, MODULATION, STARS, STRUCTURE
+from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURES, MODULATION, STARS, STRUCTURE, WINDOW_NAMES
 
 START = np.datetime64("2014-03-10T05:58:00", "us")
 ROW, COL = np.mgrid[:256, :256]
@@ -52,7 +52,7 @@ def pulsating_frames(rng, seconds, period_s=12.0, amplitude=300.0, level=1200.0)
 
 
 def columns(rows):
-    return {name: rows[:, i] for i, name in enumerate(FEATURE_NAMES)}
+    return {name: rows[:, i] for i, name in enumerate(WINDOW_NAMES)}
 
 
 @pytest.mark.parametrize("block", [2, 4, 8])
