@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from nights import DATE
 
-from pulsaurora._core import _cells, _defects, _pgm, _stars, _structure
+from pulsaurora._core import _cells, _defects, _flow, _pgm, _stars, _structure
 from pulsaurora.classification import batch, night
 from pulsaurora.classification.model import Model
 from pulsaurora.imaging import themis
@@ -23,7 +23,7 @@ STAGES = {
     "warm pixels": [(_defects, "find_warm_pixels"), (_defects, "mend_blocks")],
     "reducing to cells": [(_cells, "fill_cells"), (_cells, "fill_packed_cells")],
     "structure": [(_structure, "fill_structure")],
-    "modulation": [(reduction, "modulation_rows")],
+    "modulation": [(reduction, "modulation_rows"), (_flow, "fill_light")],
     "stars": [(_stars, "fill_sparks"), (_stars, "fill_stars")],
     "sun and moon": [(reduction, "sun_moon")],
     "model": [(Model, "predict")],

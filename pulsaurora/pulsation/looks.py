@@ -2,8 +2,7 @@
 
 A look is described by what its frames look like on the mean and how much that varies among them; by what all
 its frames together tell of modulation and stars; and by what its first and its last half tell by themselves,
-where they agree and how far they differ: what lasts is alike in both. On simulated sites left out labels
-from looks have a macro F1 higher by 0.01 to 0.02 than those from a window centred on each frame.
+where they agree and how far they differ: what lasts is alike in both.
 
 A look begins with every minute and each frame is described by that in whose middle minute it lies, so looks
 depend on their own frames alone, however a night is cut.
@@ -11,13 +10,12 @@ depend on their own frames alone, however a night is cut.
 
 import numpy as np
 
-from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.pulsation.modulation import Light
-from pulsaurora.pulsation.reduction import CADENCE_S, WINDOW_S, check_window, window_rows
+from pulsaurora.pulsation.reduction import CADENCE_S, WINDOW_S, check_window, sun_moon_columns, window_rows
 from pulsaurora.pulsation.table import FEATURES, N_HIDDEN
 
-# A frame near a gap is described by the other look that it lies in, where that has so many times the frames.
-_FULLER = 4 / 3
+# A frame near a gap is described by the other look that it lies in, where that has more than 4 frames to 3.
+_FULLER = 4, 3
 
 
 def look_features(reduced, inner=None, latitude=None, longitude=None, window_s=WINDOW_S, cadence_s=CADENCE_S):
@@ -47,21 +45,18 @@ def look_features(reduced, inner=None, latitude=None, longitude=None, window_s=W
     ContractError
         If times do not ascend, or window_s or cadence_s is out of range.
     """
-    n = len(reduced)
-    first, last, _ = (inner or slice(None)).indices(n)
+    first, last, _ = (inner or slice(None)).indices(len(reduced))
     check_window(reduced.times, window_s, cadence_s)
     if last <= first:
         return np.zeros((0, len(FEATURES)), np.float32)
     bounds, which = np.unique(_look_of(reduced.times, first, last, window_s), axis=0, return_inverse=True)
-    looks = [slice(*pair) for pair in bounds.tolist()]
-    light = Light.of(reduced)
-    rows = np.stack([_row(reduced[look], light[look], window_s, cadence_s) for look in looks])
-    if latitude is not None and longitude is not None:
-        middles = [look.start + _middle(reduced.times[look]) for look in looks]
-        sky = sun_moon(reduced.times[middles], latitude, longitude)
-        rows[:, -3] = sky.sun_elevation_deg
-        rows[:, -2] = sky.moon_elevation_deg
-        rows[:, -1] = sky.moon_illumination
+    low, high = bounds.min(), bounds.max()
+    used = reduced[low:high]
+    light = Light.of(used)
+    looks = [slice(*pair) for pair in (bounds - low).tolist()]
+    rows = np.stack([_row(used[look], light[look], window_s, cadence_s) for look in looks])
+    middles = [look.start + _middle(used.times[look]) for look in looks]
+    rows = np.concatenate([rows, sun_moon_columns(used.times[middles], latitude, longitude)], axis=1)
     return rows[which.ravel()]
 
 
@@ -76,10 +71,12 @@ def look_row(look, window_s=WINDOW_S, cadence_s=CADENCE_S):
         As for `look_features`.
     """
     check_window(look.times, window_s, cadence_s)
-    return _row(look, Light.of(look), window_s, cadence_s)
+    row = _row(look, Light.of(look), window_s, cadence_s)
+    return np.concatenate([row, sun_moon_columns(look.times[:1], None, None)[0]])
 
 
 def _row(look, light, window_s, cadence_s):
+    """Return the features of a look but for sun and moon, float32."""
     middle, end = _middle(look.times), len(look) - 1
 
     def told(part, centre):
@@ -90,7 +87,7 @@ def _row(look, light, window_s, cadence_s):
     frames = look.structure[:, N_HIDDEN:].astype(np.float64)
     of_frames = [frames.mean(axis=0), frames.std(axis=0)]
     of_time = [whole, (before + after) / 2, np.abs(before - after)]
-    return np.concatenate([*of_frames, *of_time, [-90.0, -90.0, 0.0]]).astype(np.float32)
+    return np.concatenate([*of_frames, *of_time]).astype(np.float32)
 
 
 def _middle(times):
@@ -107,6 +104,7 @@ def _look_of(times, first, last, window_s):
     edges = np.stack([number - 1, number, number + 1, number + 2]) * step
     begins, middle, ends, beyond = np.searchsorted(microseconds, edges)
     earlier, later = ends - begins, beyond - middle
+    more, less = _FULLER
     nearer_later = mine - number * step >= step / 2
-    take_later = np.where(nearer_later, earlier < _FULLER * later, later > _FULLER * earlier)
+    take_later = np.where(nearer_later, less * earlier <= more * later, less * later > more * earlier)
     return np.stack([np.where(take_later, middle, begins), np.where(take_later, beyond, ends)], axis=1)

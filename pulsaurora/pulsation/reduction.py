@@ -330,13 +330,7 @@ def window_features(
     out[:, n_structure : -len(SUN_MOON)] = window_rows(
         reduced, Light.of(reduced), first, last, window_s, cadence_s
     )
-    if latitude is None or longitude is None:
-        out[:, -3:-1] = -90.0
-    else:
-        sky = sun_moon(reduced.times[first:last], latitude, longitude)
-        out[:, -3] = sky.sun_elevation_deg
-        out[:, -2] = sky.moon_elevation_deg
-        out[:, -1] = sky.moon_illumination
+    out[:, -len(SUN_MOON) :] = sun_moon_columns(reduced.times[first:last], latitude, longitude)
     return out
 
 
@@ -348,6 +342,15 @@ def check_window(times, window_s, cadence_s):
         raise ContractError(f"cadence of {cadence_s} s; 0.1 s up to the window of {window_s} s can be used")
     if len(times) > 1 and not (np.diff(times) > np.timedelta64(0, "us")).all():
         raise ContractError("frame times do not ascend; sort them and drop duplicates first")
+
+
+def sun_moon_columns(times, latitude, longitude):
+    """The columns of SUN_MOON at some times, float32 (n, 3); of a dark sky where no position is known."""
+    if latitude is None or longitude is None:
+        return np.tile(np.float32([-90, -90, 0]), (len(times), 1))
+    sky = sun_moon(times, latitude, longitude)
+    columns = (sky.sun_elevation_deg, sky.moon_elevation_deg, sky.moon_illumination)
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def window_rows(reduced, light, first, last, window_s, cadence_s):

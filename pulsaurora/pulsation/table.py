@@ -405,6 +405,10 @@ N_HIDDEN = 2
 WINDOW_FEATURES = STRUCTURE[N_HIDDEN:] + MODULATION + STARS + SUN_MOON
 WINDOW_NAMES = tuple(feature.name for feature in WINDOW_FEATURES)
 
+_SPREAD = "Standard deviation of `{}` over the frames of the look."
+_HALVES = "Mean of `{}` of the look's first half and of its last."
+_CHANGE = "How far `{}` of the two halves lies apart."
+
 
 def _of_look():
     """Return what `looks.look_features` tells of a look, in its order."""
@@ -419,9 +423,6 @@ def _of_look():
     )
 
 
-_SPREAD = "Standard deviation of `{}` over the frames of the look."
-_HALVES = "Mean of `{}` of the look's first half and of its last."
-_CHANGE = "How far `{}` of the two halves lies apart."
 FEATURES = _of_look()
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
