@@ -2,9 +2,10 @@
 
     python tests/judge_nights.py [N_NIGHTS]
 
-Three hours each of six sites in winter: arcs in the evening, breakup, pulsation after it, weather; scenes last
-4 to 25 minutes and fade into one another. Nobody was trained on these nights, but the scenes are those of the
-simulator that taught the model. `SHARED_S` and `CHANGE_S` of `steady` were chosen on the nights of even number.
+Three hours each of six sites in winter: arcs in the evening, breakup, pulsation after it, weather; scenes
+last 4 to 25 minutes and fade into one another. Nobody was trained on these nights, but the scenes are those
+of the simulator that taught the model. `SHARED_S` and `CHANGE_S` of `steady` were chosen on nights of even
+number.
 """
 
 import itertools

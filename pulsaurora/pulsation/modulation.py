@@ -5,6 +5,7 @@ from hand to hand here.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -124,7 +125,10 @@ def modulation_rows(reduced, light, times_s, first, last, window_s, cadence_s):
     return out
 
 
+@lru_cache(maxsize=16)
 def bands_of(window_s, n_frequencies):
     """Band of each multiple of the lowest frequency: 0 above 40 s, then 20 to 40, 10 to 20, 6 to 10 s."""
     period = window_s / np.maximum(np.arange(n_frequencies + 1), 1)
-    return (3 - np.searchsorted([10.0, 20.0, 40.0], period, side="left")).astype(np.int32)
+    bands = (3 - np.searchsorted([10.0, 20.0, 40.0], period, side="left")).astype(np.int32)
+    bands.flags.writeable = False
+    return bands
