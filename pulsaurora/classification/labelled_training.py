@@ -29,8 +29,6 @@ from pulsaurora.classification.refine import steady
 from pulsaurora.classification.trainedmodel import TrainedModel, export, fit_temperature, mean_probabilities
 from pulsaurora.problems import UsageError
 
-# Neighbouring frames hardly differ: every fifth teaches as much as all do.
-EVERY = 5
 PENALTIES = (0.1, 0.5, 2.0)
 ROUNDS = (75, 150, 300)
 
@@ -125,11 +123,11 @@ class Compared:
         return " + ".join(map(str, self.settings))
 
 
-def training_rows(nights, every=EVERY):
+def training_rows(nights):
     """Return rows to fit to, each class as often as the others.
 
-    Of each night every fifth labelled frame counts. A class with more frames than the mean is thinned
-    evenly, one with fewer is repeated evenly.
+    The labelled frames of a look have one and the same row, which counts once for each label that they have.
+    A class with more rows than the mean is thinned evenly, one with fewer is repeated evenly.
 
     Returns
     -------
@@ -139,7 +137,9 @@ def training_rows(nights, every=EVERY):
     features, labels, number = [], [], []
     for index, night in enumerate(nights):
         usable = (night.truth >= 0) & np.isfinite(night.features).all(axis=1)
-        known = np.flatnonzero(usable)[::every]
+        known = np.flatnonzero(usable)
+        rows, truth = night.features[known], night.truth[known]
+        known = known[np.r_[True, (rows[1:] != rows[:-1]).any(axis=1) | (truth[1:] != truth[:-1])][: len(known)]]
         features.append(night.features[known])
         labels.append(night.truth[known])
         number.append(np.full(len(known), index))

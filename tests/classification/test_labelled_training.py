@@ -450,7 +450,7 @@ def test_classes_are_balanced_whatever_nights_hold():
     night = made_up_nights(n_dates=1)[0]
     night.truth[:] = np.repeat([0, 1, 2, 3], [100, 110, 10, 20])
     night.features[:5] = np.nan  # cannot be learned from
-    rows = training_rows([night], every=1)
+    rows = training_rows([night])
     # 235 frames: 58 of each class.
     assert np.bincount(rows.labels).tolist() == [58] * 4
     assert np.isfinite(rows.features).all()
@@ -460,6 +460,20 @@ def test_classes_are_balanced_whatever_nights_hold():
     assert set(shares) == {5, 6} and sum(shares) == 58
     common = rows.features[rows.labels == 1]
     assert len(np.unique(common, axis=0)) == 58
+
+
+def test_the_frames_of_a_look_teach_once_for_each_label_they_have():
+    night = made_up_nights(n_dates=1)[0]
+    night.features[:] = np.repeat(night.features[::20], 20, axis=0)  # twelve looks of twenty frames
+    night.truth[:] = np.repeat([0, 1, 2, 3], 60)
+    rows = training_rows([night])
+    np.testing.assert_array_equal(rows.features, night.features[::20])
+    assert rows.labels.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    night.truth[55:60] = 1  # a look of two labels
+    rows = training_rows([night])
+    assert (rows.features == night.features[40]).all(axis=1).sum() == 2
+    night.truth[:] = -1
+    assert len(training_rows([night, made_up_nights(n_dates=1)[0]])) > 0
 
 
 @pytest.mark.parametrize(
