@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pulsaurora.archive.claims import Claims
 from pulsaurora.archive.files import clear_leftovers, read_csv, whole_file
+from pulsaurora.archive.layout import plain_text
 from pulsaurora.problems import UsageError
 
 PROBLEMS_NAME = "problems.csv"
@@ -106,9 +107,10 @@ def read_rows(path):
 def _is_listed(row, stream0, start, end, sites, shard):
     """Tell whether a problem found by listing lies in what this batch has listed again."""
     path, night = row[0], row[3]
-    if night or not path.startswith(str(stream0)):
+    root = plain_text(stream0)
+    if night or not Path(path).is_relative_to(root):
         return False
-    inside = path[len(str(stream0)) :]
+    inside = f"/{Path(path).relative_to(root).as_posix()}"
     date = _date_in(inside)
     if date is None:
         return True

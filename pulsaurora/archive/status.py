@@ -10,6 +10,8 @@ from pulsaurora.archive.problem_table import PROBLEMS_NAME, read_rows
 from pulsaurora.archive.record import read_runs
 from pulsaurora.problems import UsageError
 
+_UNDER_WAY = "under way"
+
 
 def read_status(out, now=None):
     """Tell where the batches of an output folder stand.
@@ -26,7 +28,8 @@ def read_status(out, now=None):
     -------
     dict
         `nights`: how many are `done`, `failed`, `under_way` and `to_do`. `n_frames` and `counts` (frames of
-        each class, or patches and pulses) of what is done. `failed`: night and error of each. `under_way`:
+        each class, or patches and pulses) of what is done. `kinds`: these three once more for each kind of
+        file, such as `classifications` and `patches`. `failed`: night and error of each. `under_way`:
         `night`, `host`, `pid`, `since_s` (seconds ago) of each night that somebody works on. `left_behind`:
         the same of claims whose program was stopped; whoever runs next takes them over. `runs`: what each
         running batch says of itself, with `frames_per_s`. `frames_per_s` of all of them and `left_s`, the
@@ -57,26 +60,18 @@ def read_status(out, now=None):
             alive = holder.is_alive(path)
             claims[alive].append(told)
             if alive and name in by_name and states[by_name[name].file] != DONE:
-                states[by_name[name].file] = "under way"
-    number = Counter(states.values())
-    done = [row for row in rows.values() if states[row.file] == DONE]
-    counts = Counter()
-    for row in done:
-        counts.update(row.counts)
-    n_frames = sum(row.n_frames for row in done)
-    n_left = len(rows) - number[DONE] - number[FAILED]
+                states[by_name[name].file] = _UNDER_WAY
+    whole, kinds = _sum(rows.values(), states), {}
+    for row in rows.values():
+        kinds.setdefault(Path(row.file).stem.rpartition("_")[2], []).append(row)
+    n_done, n_frames = whole["nights"]["done"], whole["n_frames"]
+    n_left = whole["nights"]["under_way"] + whole["nights"]["to_do"]
     rate = sum(run["frames_per_s"] for run in runs)
-    left = n_left * n_frames / len(done) / rate if done and n_frames and rate else None
+    left = n_left * n_frames / n_done / rate if n_done and n_frames and rate else None
     return {
         "out": str(out),
-        "nights": {
-            "done": number[DONE],
-            "failed": number[FAILED],
-            "under_way": number["under way"],
-            "to_do": n_left - number["under way"],
-        },
-        "n_frames": n_frames,
-        "counts": dict(counts),
+        **whole,
+        "kinds": {kind: _sum(of_kind, states) for kind, of_kind in sorted(kinds.items())},
         "failed": [
             {"night": row.night, "error": row.error} for row in rows.values() if states[row.file] == FAILED
         ],
@@ -87,6 +82,25 @@ def read_status(out, now=None):
         "left_s": left if n_left else 0.0,
         "listing": any(not run["listed"] for run in runs),
         "n_problems": len(read_rows(out / PROBLEMS_NAME)),
+    }
+
+
+def _sum(rows, states):
+    """What was done of some rows of the manifest, and what came of it."""
+    rows = list(rows)
+    number, counts = Counter(states[row.file] for row in rows), Counter()
+    done = [row for row in rows if states[row.file] == DONE]
+    for row in done:
+        counts.update(row.counts)
+    return {
+        "nights": {
+            "done": number[DONE],
+            "failed": number[FAILED],
+            "under_way": number[_UNDER_WAY],
+            "to_do": len(rows) - number[DONE] - number[FAILED] - number[_UNDER_WAY],
+        },
+        "n_frames": sum(row.n_frames for row in done),
+        "counts": dict(counts),
     }
 
 

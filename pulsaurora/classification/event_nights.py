@@ -19,14 +19,12 @@ from pulsaurora.archive.parquettables import prepare_to_write
 from pulsaurora.classification.batch import run_batch
 from pulsaurora.classification.engines import ThreadEngine
 from pulsaurora.classification.night import MARGIN_MINUTES, SitePosition, in_chunks
-from pulsaurora.classification.nightskymap import INSTEAD, elevation_from_frames, find_night_skymap
+from pulsaurora.classification.nightskymap import elevation_from_frames, find_night_skymap, night_grids
 from pulsaurora.classification.tasks import NightTask, list_tasks
 from pulsaurora.imaging.nightreader import open_minutes
-from pulsaurora.imaging.skymap import read_skymap
 from pulsaurora.imaging.timeorder import order_in_time
-from pulsaurora.problems import ContractError, Problem, PulsauroraError
 from pulsaurora.pulsation.events import LEAST_CONFIDENCE, find_patches
-from pulsaurora.pulsation.geography import nearest_altitude, place_cells
+from pulsaurora.pulsation.geography import place_cells
 from pulsaurora.pulsation.kinds_table import FITTED
 from pulsaurora.pulsation.pulses import MARGIN_S, Stretch, find_cell_pulses
 from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames
@@ -201,42 +199,9 @@ def events_task(task, model, pool, count, stop):
     about = {"version": __version__, "method": METHOD, "inputs": fingerprint(night, skymap_path)}
     if not task.overwrite and (already := events_already(task.path, about)) is not None:
         return NightResult(task.name, "skipped", task.path, *already)
-    elevation, ground, problems = _skymap_of(night, skymap_path)
+    elevation, ground, problems = night_grids(night, skymap_path)
     patches, pulses, n_frames, found = find_night_events(night, pool, elevation, ground, count, stop)
     problems += found
     write_events(task.path, patches, pulses, {**about, "frames": str(n_frames)}, problems)
     n_found = {"patches": len(patches["patch"]), "pulses": len(pulses["patch"])}
     return NightResult(task.name, "done", task.path, n_frames, n_found, problems)
-
-
-def _skymap_of(night, skymap_path):
-    """Return elevation, (latitude, longitude) and problems, from a day file or a skymap file."""
-    if night.dayfile:
-        from pulsaurora.archive.dayfile import read_dayfile
-
-        with read_dayfile(night.dayfile) as day:
-            elevation, *grids = (
-                day.skymap(name) for name in ("elevation", "altitudes_km", "latitude", "longitude")
-            )
-        if any(grid is None for grid in grids):
-            return elevation, None, []
-        altitudes, latitude, longitude = grids
-        return elevation, _at_emission(altitudes, latitude, longitude), []
-    if skymap_path is None:
-        return None, None, []
-    try:
-        skymap = read_skymap(skymap_path)
-    except PulsauroraError as error:
-        return None, None, [Problem(str(skymap_path), f"{error}; {INSTEAD}")]
-    return skymap.elevation, _at_emission(skymap.altitudes_km, skymap.latitude, skymap.longitude), []
-
-
-def _at_emission(altitudes_km, latitude, longitude):
-    """Return latitude and longitude at the height nearest to that of the emission."""
-    if latitude.ndim == 3 and latitude.shape == longitude.shape and len(latitude) == np.size(altitudes_km):
-        at = nearest_altitude(np.atleast_1d(altitudes_km))
-        return latitude[at], longitude[at]
-    raise ContractError(
-        f"skymap grids of shape {latitude.shape} and {longitude.shape} with {np.size(altitudes_km)} heights; "
-        "expected one grid a height"
-    )

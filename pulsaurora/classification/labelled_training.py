@@ -139,7 +139,9 @@ def training_rows(nights):
         usable = (night.truth >= 0) & np.isfinite(night.features).all(axis=1)
         known = np.flatnonzero(usable)
         rows, truth = night.features[known], night.truth[known]
-        known = known[np.r_[True, (rows[1:] != rows[:-1]).any(axis=1) | (truth[1:] != truth[:-1])][: len(known)]]
+        another = np.ones(len(known), bool)
+        another[1:] = (rows[1:] != rows[:-1]).any(axis=1) | (truth[1:] != truth[:-1])
+        known = known[another]
         features.append(night.features[known])
         labels.append(night.truth[known])
         number.append(np.full(len(known), index))

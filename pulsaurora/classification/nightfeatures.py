@@ -14,7 +14,7 @@ from pulsaurora.archive.files import whole_file
 from pulsaurora.archive.layout import fingerprint
 from pulsaurora.archive.outcomes import NightResult
 from pulsaurora.archive.parquettables import read_parquet_about, read_parquet_columns, write_parquet
-from pulsaurora.archive.tables import read_problems
+from pulsaurora.archive.tables import read_problems, were_kept_back
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.night import classify_night
 from pulsaurora.classification.nightskymap import find_night_skymap, night_elevation
@@ -97,7 +97,7 @@ def keep_features(task, model, pool, count, stop):
     }
     if not task.overwrite and read_parquet_about(task.path).items() >= about.items():
         kept, problems = read_features(task.path), read_problems(task.path)
-        if kept is not None and problems is not None:
+        if kept is not None and problems is not None and not were_kept_back(problems):
             return NightResult(task.name, "skipped", task.path, len(kept.times), problems=problems)
     computed, problems = compute_features(task.night, task.stream0, pool, count, stop)
     columns = dict(zip(FEATURE_NAMES, computed.features.T, strict=True))

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.imaging.skycircle import sky_elevation
 from pulsaurora.imaging.skymap import find_skymap, read_skymap
 from pulsaurora.problems import Problem, PulsauroraError
+from pulsaurora.pulsation.geography import nearest_altitude
 
 # Without a skymap a few frames of a minute in every two hours, of six at most, show where the sky is.
 _EVERY_MINUTES, _MOST_LOOKED_AT, _FRAMES_EACH = 120, 6, 5
-INSTEAD = "the sky is where the frames show it"
+_INSTEAD = "the sky is where the frames show it"
+_NOWHERE = "what is found has no latitude and longitude"
 
 
 def find_night_skymap(night, stream0):
@@ -18,13 +22,13 @@ def find_night_skymap(night, stream0):
     Parameters
     ----------
     night : archive.layout.Night
-    stream0 : path-like
+    stream0 : path-like or None
         Root of the archive; skymaps are looked for in the night's own folders, there and beside it.
     """
     if night.dayfile:
         return None  # it is in the file
-    stream0 = Path(stream0)
-    for folder in (*night.folders, stream0, stream0.parent):
+    roots = [] if stream0 is None else [Path(stream0), Path(stream0).parent]
+    for folder in (*night.folders, *roots):
         if found := find_skymap(folder, night.site, night.date):
             return found
     return None
@@ -44,12 +48,42 @@ def night_elevation(night, skymap_path):
 
         with read_dayfile(night.dayfile) as day:
             return _dayfile_elevation(day)
+    skymap, problems = _read(skymap_path)
+    return skymap and skymap.elevation, problems
+
+
+def night_grids(night, skymap_path):
+    """Return the elevation of each pixel and where its light comes from; the arguments are as above.
+
+    Returns
+    -------
+    elevation : ndarray of shape (256, 256), degrees, or None
+    ground : (ndarray, ndarray) of shape (257, 257), degrees, or None
+        Latitude and longitude of the pixels' corners, at the height nearest to the emission's.
+    problems : list of Problem
+    """
+    if night.dayfile:
+        from pulsaurora.archive.dayfile import read_dayfile
+
+        with read_dayfile(night.dayfile) as day:
+            elevation, problems = _dayfile_elevation(day)
+            ground, more = _dayfile_ground(day)
+        return elevation, ground, problems + more
+    skymap, problems = _read(skymap_path)
+    if skymap is None:
+        return None, None, problems
+    at = nearest_altitude(skymap.altitudes_km)
+    return skymap.elevation, (skymap.latitude[at], skymap.longitude[at]), problems
+
+
+def _read(skymap_path):
+    """Return the Skymap, or None if there is none or it cannot be used, and problems."""
     if skymap_path is None:
         return None, []
     try:
-        return read_skymap(skymap_path).elevation, []
+        return read_skymap(skymap_path), []
     except PulsauroraError as error:
-        return None, [Problem(plain_text(skymap_path), f"{error}; {INSTEAD}")]
+        return None, [Problem(plain_text(skymap_path), f"{error}; {_INSTEAD}")]
 
 
 def _dayfile_elevation(day):
@@ -59,10 +93,33 @@ def _dayfile_elevation(day):
     except PulsauroraError as error:
         found = str(error).removeprefix(f"{name}: ")
     else:
-        if elevation is None or (elevation.shape == day.shape[1:] and elevation.dtype.kind == "f"):
-            return elevation, []
+        if elevation is None:
+            return None, []
         found = f"its elevations are {elevation.dtype} of shape {elevation.shape}"
-    return None, [Problem(name, f"{found}; {INSTEAD}")]
+        if elevation.shape == day.shape[1:] and elevation.dtype.kind == "f":
+            if (elevation > 0).any():
+                return elevation, []
+            found = "none of its elevations is above the horizon"
+    return None, [Problem(name, f"{found}; {_INSTEAD}")]
+
+
+def _dayfile_ground(day):
+    name = plain_text(day.path)
+    try:
+        grids = [day.skymap(grid) for grid in ("altitudes_km", "latitude", "longitude")]
+    except PulsauroraError as error:
+        return None, [Problem(name, f"{str(error).removeprefix(f'{name}: ')}; {_NOWHERE}")]
+    if any(grid is None for grid in grids):
+        return None, []
+    altitudes, *ground = grids
+    expected = (altitudes.size, *(side + 1 for side in day.shape[1:]))
+    numbers = all(grid.dtype.kind in "fiu" for grid in grids) and np.isfinite(altitudes).all()
+    if altitudes.size and numbers and all(grid.shape == expected for grid in ground):
+        at = nearest_altitude(altitudes.ravel())
+        return tuple(grid[at] for grid in ground), []
+    found = " and ".join(f"{grid.dtype} of shape {grid.shape}" for grid in ground)
+    found = f"its latitudes and longitudes are {found} with {altitudes.size} heights, expected {expected}"
+    return None, [Problem(name, f"{found}; {_NOWHERE}")]
 
 
 def elevation_from_frames(minutes, read_minute):

@@ -41,6 +41,8 @@ _CORNER = 1 / 16  # of the side
 _CENTRE, _RADIUS = (124.0, 121.5), 125.5
 # Frames farther apart than this are not of one run of the filter wheel.
 _LONGEST_CADENCE_S = 60.0
+# Frames closer than this are one exposure under two names: none is exposed and read out in less.
+_SHORTEST_CADENCE_S = 0.5
 _USUAL_CADENCE_S = 12.5
 
 
@@ -75,9 +77,9 @@ def as_themis(images):
 
 
 def cadence_of(times):
-    """Return the usual time between frames of one filter, seconds: the median without the gaps."""
+    """Return the usual time between frames of one filter, seconds: the median without gaps and doublets."""
     steps = np.diff(times) / np.timedelta64(1, "s")
-    steps = steps[steps < _LONGEST_CADENCE_S]
+    steps = steps[(steps >= _SHORTEST_CADENCE_S) & (steps < _LONGEST_CADENCE_S)]
     return float(np.median(steps)) if steps.size else _USUAL_CADENCE_S
 
 

@@ -16,7 +16,13 @@ def command(
         ),
     ],
     classifications: Annotated[
-        Path, typer.Option("--classifications", metavar="DIR", help="Folder of classification files.")
+        Path,
+        typer.Option(
+            "--classifications",
+            envvar="PULSAURORA_OUT",
+            metavar="DIR",
+            help="Folder of classification files.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the report.")] = Path(
         "reports"

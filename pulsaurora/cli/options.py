@@ -108,11 +108,15 @@ def parse_filters(text):
     return chosen
 
 
+# What is read where an option that names an archive is not given.
+_VARIABLES = {"--stream0": "PULSAURORA_STREAM0", "--raw": "PULSAURORA_PFRR"}
+
+
 def existing_folder(path, option):
     """Return `path` if it is a folder, else raise a UsageError that names the option."""
     if not Path(path).is_dir():
-        variable = f"PULSAURORA_{option.lstrip('-').upper()}"
-        raise UsageError(f"{path} is not a folder; name one that exists with {option} or {variable}")
+        ways = " or ".join(filter(None, [option, _VARIABLES.get(option)]))
+        raise UsageError(f"{path} is not a folder; name one that exists with {ways}")
     return Path(path)
 
 

@@ -71,9 +71,10 @@ def keogram(
 def events(
     site: Annotated[str, typer.Argument(metavar="SITE", help="Four letters, such as gill.")],
     date: Annotated[str, typer.Argument(metavar="DATE", help="UT date, YYYY-MM-DD.")],
-    found: Annotated[Path, typer.Option("--events", metavar="DIR", help="What `events` wrote.")] = Path(
-        "data/events"
-    ),
+    found: Annotated[
+        Path,
+        typer.Option("--events", envvar="PULSAURORA_OUT", metavar="DIR", help="What `events` wrote."),
+    ] = Path("data/events"),
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the pictures.")] = Path(
         "reports/figures"
     ),

@@ -11,7 +11,10 @@ SHOWN = 20  # of nights that failed
 
 def command(
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Folder that `classify` or `events` writes to.")
+        Path,
+        typer.Argument(
+            envvar="PULSAURORA_OUT", metavar="OUT", help="Folder that `classify` or `events` writes to."
+        ),
     ] = Path("data/classifications"),
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object, for programs.")] = False,
 ):
@@ -27,13 +30,15 @@ def command(
 
 def _lines(status):
     """What a person reads."""
-    nights = status["nights"]
     words = {"done": "done", "failed": "failed", "under_way": "under way", "to_do": "to do"}
-    yield "nights: " + ", ".join(f"{nights[name]} {word}" for name, word in words.items()) + (
-        " (still listing)" if status["listing"] else ""
-    )
-    counts = ", ".join(f"{count} {name}" for name, count in status["counts"].items() if count)
-    yield f"frames: {status['n_frames']}" + (f" ({counts})" if counts else "")
+    # Where `classify` and `events` write to one folder, each does a night once.
+    several = len(status["kinds"]) > 1
+    for kind, told in (status["kinds"] if several else {"": status}).items():
+        of_kind = f"{kind}, " if kind else ""
+        states = ", ".join(f"{told['nights'][name]} {word}" for name, word in words.items())
+        yield f"{of_kind}nights: {states}" + (" (still listing)" if status["listing"] else "")
+        counts = ", ".join(f"{count} {name}" for name, count in told["counts"].items() if count)
+        yield f"{of_kind}frames: {told['n_frames']}" + (f" ({counts})" if counts else "")
     if status["n_problems"]:
         yield f"problems: {status['n_problems']}, listed in problems.csv"
     for run in status["runs"]:
@@ -51,7 +56,7 @@ def _lines(status):
         yield f"failed: {len(status['failed']) - SHOWN} more, listed in manifest.csv"
     if status["runs"] and status["left_s"]:
         yield f"rate: {status['frames_per_s']:.0f} frames/s; to go: {_span(status['left_s'])}"
-    elif not status["runs"] and nights["to_do"] + nights["failed"]:
+    elif not status["runs"] and status["nights"]["to_do"] + status["nights"]["failed"]:
         yield "nothing runs; the same command goes on from here"
 
 

@@ -20,6 +20,7 @@ from pulsaurora.archive.files import whole_file
 from pulsaurora.archive.hdf5 import open_hdf5, text_attribute
 from pulsaurora.archive.outcomes import NightResult, attempt, collected
 from pulsaurora.archive.problem_table import check_writable
+from pulsaurora.archive.tables import were_kept_back
 from pulsaurora.imaging.packparts import Found
 from pulsaurora.problems import UnreadableFileError
 from pulsaurora.workers import n_cores
@@ -147,7 +148,10 @@ def _done(day):
         with read_dayfile(day.path) as made:
             if day.raw16 and not made.has_raw16:
                 return None
-            return NightResult(day.name, "skipped", day.path, problems=made.noted_problems())
+            problems = made.noted_problems()
+            if were_kept_back(problems):
+                return None
+            return NightResult(day.name, "skipped", day.path, made.shape[0], problems=problems)
     except UnreadableFileError:
         return None
 

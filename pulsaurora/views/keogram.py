@@ -13,8 +13,8 @@ import numpy as np
 
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.archive.tables import classification_path, parquet_path, read_classifications
+from pulsaurora.classification.nightskymap import elevation_from_frames, find_night_skymap, night_elevation
 from pulsaurora.imaging.nightreader import open_minutes
-from pulsaurora.imaging.skymap import find_skymap, read_skymap
 from pulsaurora.problems import ContractError, Problem, UnreadableFileError
 from pulsaurora.views.nightfigure import draw_keogram, write_figure
 
@@ -178,32 +178,32 @@ def read_labels_of(path, problems):
 
 
 def elevation_of(night, stream0, problems):
-    """Return the elevation of each pixel of a night from its skymap, degrees; None without one.
+    """Return the elevation of each pixel of a night as `classify` takes it, degrees.
 
     Parameters
     ----------
     night : archive.layout.Night
     stream0 : path-like or None
-        Where to look besides the night's own folders.
+        Where to look for a skymap besides the night's own folders.
     problems : list of Problem
-        Skymaps that cannot be read are appended.
-    """
-    if night.dayfile is not None:
-        from pulsaurora.archive.dayfile import read_dayfile
+        Skymaps that cannot be used are appended.
 
-        try:
-            with read_dayfile(night.dayfile) as day:
-                return day.skymap("elevation")
-        except UnreadableFileError as error:
-            problems.append(Problem(str(night.dayfile), str(error).removeprefix(f"{night.dayfile}: ")))
-            return None
-    for folder in (*night.folders, *([] if stream0 is None else [stream0])):
-        if skymap := find_skymap(folder, night.site, night.date):
-            try:
-                return read_skymap(skymap).elevation
-            except UnreadableFileError as error:
-                problems.append(Problem(str(skymap), str(error).removeprefix(f"{skymap.name}: ")))
-    return None
+    Returns
+    -------
+    ndarray of shape (256, 256), or None
+        From its skymap, else as some of the frames show it; None where they show none.
+    """
+    try:
+        elevation, found = night_elevation(night, find_night_skymap(night, stream0))
+        problems += found
+        if elevation is None:
+            minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
+            with open_minutes(night) as read_minute:
+                elevation = elevation_from_frames(minutes, read_minute)
+    except UnreadableFileError as error:
+        problems.append(Problem(str(night.dayfile), str(error).removeprefix(f"{night.dayfile}: ")))
+        return None
+    return elevation
 
 
 def origin_of(table):

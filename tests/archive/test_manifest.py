@@ -130,3 +130,11 @@ def test_a_row_knows_what_batch_it_is_of(within, expected):
     dates = map(datetime.date.fromisoformat, (start, end))
     assert row().is_within(*dates, *rest) is expected
     assert not row("nonsense").is_within(datetime.date(1, 1, 1), datetime.date(9999, 1, 1))
+
+
+def test_problems_of_an_archive_whose_name_goes_on_stay(tmp_path):
+    day = datetime.date(2014, 3, 10)
+    told = [(Problem(f"/data/{root}/2014/03/10/x", "is no frame file"), "") for root in ("arch", "arch2")]
+    update_problems(tmp_path, told, [], "/data/arch", day, day)
+    update_problems(tmp_path, [], [], "/data/arch", day, day)
+    assert [row[0] for row in read_rows(tmp_path / "problems.csv")] == ["/data/arch2/2014/03/10/x"]

@@ -2,7 +2,9 @@
 
 import datetime as dt
 import hashlib
+import shutil
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -134,3 +136,42 @@ def test_day_files_give_what_minute_files_do(stream0, tmp_path, monkeypatch):
             events_path(out, "gill", "themis19", DATE, table, ".csv").read_bytes() for out in ("one", "two")
         )
         assert one == two and len(one) > 300
+
+
+def test_broken_sky_maps_of_day_files_are_told_and_done_without(stream0, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    dates = ["2014-03-10", "2014-03-10"]
+    assert run(["pack", "themis", *dates, "--stream0", str(stream0), "--out", "day", "--raw16"]) == 0
+    flat, heights = np.zeros((256, 256), np.float32), np.float32([90, 110, 150])
+
+    def ground(shape):
+        return dict.fromkeys(("skymap_glat", "skymap_glon"), np.zeros(shape))
+
+    broken = {
+        "too small": ({"skymap_elev": np.zeros((100, 100), np.float32)}, "of shape (100, 100)"),
+        "no sky": ({"skymap_elev": flat}, "none of its elevations is above the horizon"),
+        "one height too few": (
+            {"skymap_alt": heights[:2], **ground((3, 257, 257))},
+            "with 2 heights",
+        ),
+        "pixels and not corners": (
+            {"skymap_alt": heights, **ground((3, 256, 256))},
+            "expected (3, 257, 257)",
+        ),
+    }
+    for name, (grids, said) in broken.items():
+        folder = tmp_path / name
+        shutil.copytree("day", folder)
+        with h5py.File(next(folder.rglob("*.h5")), "a") as file:
+            for grid, values in grids.items():
+                file.pop(grid, None)
+                file[grid] = values
+        night = ["gill", "2014-03-10", "--dayfiles", name]
+        assert run(["events", *dates, "--dayfiles", name, "--out", f"{name}/events"]) == 3
+        (problem,) = pd.read_csv(folder / "events/problems.csv")["reason"]
+        assert said in problem
+        patches, _ = read_events(events_path(folder / "events", "gill", "themis19", DATE))
+        assert len(patches) == 1 and patches["latitude"].isna().all()
+        for command in (["plot", "keogram"], ["report"]):
+            assert run([*command, *night]) == (3 if "elev" in str(list(grids)) else 0)
+        assert "Traceback" not in capsys.readouterr().err

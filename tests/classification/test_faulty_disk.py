@@ -6,6 +6,7 @@ child.
 """
 
 import ctypes
+import datetime
 import gzip
 import os
 import shutil
@@ -20,8 +21,14 @@ import synthetic
 from outcomes import problems_of, table_of
 
 from pulsaurora.archive.tables import read_classifications
+from pulsaurora.classification.batch import run_batch
+from pulsaurora.classification.engines import ThreadEngine
+from pulsaurora.classification.nightfeatures import FeatureTask, keep_features
+from pulsaurora.classification.tasks import list_tasks
 from pulsaurora.cli import log, main
-from pulsaurora.imaging import nightreader
+from pulsaurora.imaging import inflate, nightreader
+from pulsaurora.imaging.themispack import pack_themis
+from pulsaurora.problems import UnreadableFileError
 
 DAYS = ("2014-03-09", "2014-03-10", "2014-03-11")
 N_FRAMES = 40
@@ -300,3 +307,33 @@ def test_files_that_grow_shrink_and_vanish_all_the_while(stream0, model, tmp_pat
         path.write_bytes(data)
     assert classify_here(stream0, tmp_path / "out0", model, tmp_path) == 0
     assert len(table_of(tmp_path / "out0", (DAYS[1], "gill", "themis19"))) == N_FRAMES
+
+
+def test_what_could_not_be_read_for_a_while_is_taken_in_by_the_next_run(stream0, tmp_path, monkeypatch):
+    away, whole = "20140310_0603", inflate._read_bytes
+    day = datetime.date(2014, 3, 10)
+
+    def features():
+        def days(problems):
+            return list_tasks(stream0, tmp_path / "f", day, day, None, problems=problems, kind=FeatureTask)
+
+        engine = ThreadEngine(1)
+        (night,) = run_batch(
+            days, stream0, tmp_path / "f", day, day, None, engine, None, None, keep_features
+        ).nights
+        return night.status, night.n_frames
+
+    def dayfile():
+        (night,) = pack_themis(stream0, tmp_path / "d", day, day, workers=1).nights
+        return night.status, night.n_frames
+
+    def disk_away(path):
+        if away in str(path):
+            raise UnreadableFileError(f"{path}: cannot be read (Input/output error)")
+        return whole(path)
+
+    monkeypatch.setattr(inflate, "_read_bytes", disk_away)
+    assert (features(), dayfile()) == (("done", N_FRAMES - 4), ("done", N_FRAMES - 4))
+    monkeypatch.setattr(inflate, "_read_bytes", whole)
+    assert (features(), dayfile()) == (("done", N_FRAMES), ("done", N_FRAMES))
+    assert (features(), dayfile()) == (("skipped", N_FRAMES), ("skipped", N_FRAMES))

@@ -57,6 +57,9 @@ def test_the_cadence_is_told_without_the_gaps():
     times = np.datetime64("2015-10-07T08:00", "us") + (seconds * 1e6).astype("timedelta64[us]")
     assert cadence_of(times) == 12.5
     assert cadence_of(times[:1]) == 12.5
+    doubled = np.sort(np.concatenate([times, times + np.timedelta64(50, "ms")]))
+    assert cadence_of(doubled) == pytest.approx(12.5, abs=0.1)
+    assert cadence_of(doubled[:2]) == 12.5
 
 
 def test_the_cadence_changes_nothing_for_themis_frames():

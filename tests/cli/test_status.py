@@ -64,6 +64,27 @@ def test_what_is_done_and_what_is_not_when_nothing_runs(out, capsys):
     ]
 
 
+def test_labels_and_events_in_one_folder_are_told_apart(tmp_path, capsys):
+    made = {"classifications.txt": "no_aurora 100", "patches.parquet": "patches 3; pulses 9"}
+    for what, counted in made.items():
+        file = f"{night(1)}_{what}"
+        update_manifest(tmp_path, [Row(file, night(1), DONE, 100, counted)])
+        (tmp_path / file).touch()
+    assert run(["status", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "classifications, nights: 1 done, 0 failed, 0 under way, 0 to do",
+        "classifications, frames: 100 (100 no_aurora)",
+        "patches, nights: 1 done, 0 failed, 0 under way, 0 to do",
+        "patches, frames: 100 (3 patches, 9 pulses)",
+    ]
+
+
+def test_the_folder_may_come_from_the_environment(out, capsys, monkeypatch):
+    monkeypatch.setenv("PULSAURORA_OUT", str(out))
+    assert run(["status"]) == 0
+    assert "nights: 2 done" in capsys.readouterr().out
+
+
 def test_who_is_at_what_and_how_long_it_has_to_go(running, capsys):
     assert run(["status", str(running)]) == 0
     lines = capsys.readouterr().out.splitlines()
