@@ -64,7 +64,7 @@ model-from-labels: $(BIN)/.installed-test
 
 # From human labels and the files they judge: make refinement LABELS=workbook.xlsx CLASSIFICATIONS=folder
 refinement: $(BIN)/.installed-test
-	$(BIN)/python -m pulsaurora.classification.refine_training --labels "$(LABELS)" \
+	$(BIN)/python -m pulsaurora.cli.train_refinement --labels "$(LABELS)" \
 		--classifications "$(CLASSIFICATIONS)" --out pulsaurora/models/refine_reference.onnx
 
 # The same for the embedded features model, from simulated nights whose truth is known. Images of one night at
@@ -82,7 +82,7 @@ refinement-simulated: $(BIN)/.installed-test
 		mv $(SIMULATED)/stream0/truth/*.csv $(SIMULATED)/truth/ || exit 1; \
 	done
 	rm -rf $(SIMULATED)/stream0
-	$(BIN)/python -m pulsaurora.classification.refine_training --truth $(SIMULATED)/truth \
+	$(BIN)/python -m pulsaurora.cli.train_refinement --truth $(SIMULATED)/truth \
 		--classifications $(SIMULATED)/classifications --evidence probabilities \
 		--out pulsaurora/models/refine_features.onnx
 

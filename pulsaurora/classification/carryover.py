@@ -20,8 +20,9 @@ from pulsaurora.pulsation.table import FEATURE_NAMES, SUN_MOON
 
 # A feature fits when its values lie in the middle 99 per cent of what is simulated.
 RANGE = (0.5, 99.5)
-# Neighbouring frames hardly differ: this many of each site stand for it among the neighbours.
-ROWS_A_SITE = 16
+# Frames of a look are alike, and neighbouring looks nearly: this many frames of each site stand for it among
+# the neighbours.
+ROWS_A_SITE = 8
 _SUN_MOON = {feature.name for feature in SUN_MOON}
 SKY_NAMES = tuple(name for name in FEATURE_NAMES if name not in _SUN_MOON)
 _COLUMNS = [FEATURE_NAMES.index(name) for name in SKY_NAMES]

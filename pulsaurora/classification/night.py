@@ -2,7 +2,7 @@
 
 Minute files are read and reduced to some 10 kB a frame in a pool of threads, in order and a little ahead.
 When a chunk of six minutes and the minutes beside it are there, its features and probabilities are computed
-in the same pool and the reduced frames are dropped; only rows of a few hundred bytes a frame stay until the
+in the same pool and the reduced frames are dropped; only rows of some 1,200 bytes a frame stay until the
 end, where the labels are steadied over the whole night. Memory therefore hardly grows with the night, and
 chunks begin at fixed times, so that results do not depend on the number of threads.
 """
@@ -28,11 +28,10 @@ from pulsaurora.pulsation.looks import look_features
 from pulsaurora.pulsation.reduction import WINDOW_S, Reduced, SkyGrid, reduce_frames
 from pulsaurora.pulsation.table import FEATURE_NAMES
 
-# A divisor of 60 and a multiple of the 3 minutes after which the sliding sums begin anew. The longer, the
-# less is computed twice in the margins (60: 126 us a frame in all, 15: 127, 6: 135, 3: 153), and the longer
-# one thread has the last chunk for itself: 40 ms with 15, 16 ms with 6.
+# A divisor of 60. The longer, the less is looked at twice in the margins, and the longer one thread has the
+# last chunk for itself: 40 ms with 15, 16 ms with 6.
 CHUNK_MINUTES = 6
-# Files on either side of a chunk that can hold frames of its looks, and one for jitter.
+# Files on either side of a chunk that can hold frames of its looks or pulses, and one for jitter.
 MARGIN_MINUTES = int(np.ceil(WINDOW_S / 60)) + 1
 CHUNKS_AT_ONCE = 4
 

@@ -121,7 +121,7 @@ Markov chain over minutes, then a power that makes confidence as high as labels 
 
 - sha256 `{hashlib.sha256(content).hexdigest()}`
 - pulsaurora {__version__}, context version {CONTEXT_VERSION}
-- made by `python -m pulsaurora.classification.refine_training`
+- made by `python -m pulsaurora.cli.train_refinement`
 
 ## On nights it has not seen
 

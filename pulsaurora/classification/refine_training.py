@@ -1,28 +1,20 @@
 """Learn a refinement from human labels, and say what it is worth on dates it has not seen.
 
-    python -m pulsaurora.classification.refine_training --labels WORKBOOK --classifications DIR --out MODEL
-    python -m pulsaurora.classification.refine_training --truth DIR --classifications DIR --out MODEL \
-        --evidence probabilities
-
-The second learns from nights of `pulsaurora simulate`, for a model whose files tell every probability.
-Needs the ``train`` extra. The model is a multinomial logistic regression on what surrounds each minute
-(`pulsaurora.classification.context`), then a hidden Markov chain. Whole dates are left out, because sites
-share the aurora of a date. How strongly the regression is held back is not chosen but averaged over, since
-fourteen dates cannot tell; how long classes last is chosen by leaving out dates among those trained on. So
-the figures come from dates that took no part in anything but the choice of columns.
+`python -m pulsaurora.cli.train_refinement` does it. Needs the ``train`` extra. The model is a multinomial
+logistic regression on what surrounds each minute (`pulsaurora.classification.context`), then a hidden Markov
+chain. Whole dates are left out, because sites share the aurora of a date. How strongly the regression is held
+back is not chosen but averaged over, since fourteen dates cannot tell; how long classes last is chosen by
+leaving out dates among those trained on. So the figures come from dates that took no part in anything but the
+choice of columns.
 
 Trees, gradient boosting, transitions between labels, run lengths, other sites of the date, products of
 columns and a second round on the first one's output were tried, and were worse on dates or on months left
 out; the sky of forty nights does not support more.
 """
 
-import argparse
 import itertools
 import json
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -38,8 +30,8 @@ from pulsaurora.classification.context import (
 )
 from pulsaurora.classification.evaluation import confusion_matrix, figures_of
 from pulsaurora.classification.refine import settle, spread, steady
-from pulsaurora.classification.refine_model import Fitted, card_of, to_onnx, write_model
-from pulsaurora.classification.truth import JudgedNight, judge_nights, simulated_nights
+from pulsaurora.classification.refine_model import Fitted, card_of, to_onnx
+from pulsaurora.classification.truth import JudgedNight
 from pulsaurora.problems import UsageError
 
 # Neighbouring minutes tell the same: one in twelve is learned from.
@@ -286,7 +278,7 @@ def train_refinement(nights, evidence="class_confidence", about="", harder=True,
         further["dates and sites"], _ = learner.judge(dates, [night.site for night in nights])
     everything = list(range(len(nights)))
     choice, fitted = learner.choose(everything), learner.fit(everything)
-    before, after = _figures(nights), _figures(judged)
+    before, after = figures_of_nights(nights), figures_of_nights(judged)
     n_frames = sum(int((night.truth >= 0).sum()) for night in nights)
     trained_on = (
         f"{about or 'human labels'}: {n_frames} frames of {len(nights)} nights, {len(learner.dates)} dates "
@@ -333,63 +325,8 @@ def _refined(night, probabilities):
     )
 
 
-def _figures(nights):
+def figures_of_nights(nights):
+    """Return accuracy, macro F1 and what is told of pulsating, of all frames of some nights."""
     figures = figures_of(sum(confusion_matrix(night.truth, night.predicted) for night in nights))
     wanted = ("accuracy", "macro_f1", "precision_pulsating", "recall_pulsating", "f1_pulsating")
     return {name: round(float(figures[name]), 4) for name in wanted}
-
-
-def main(arguments=None):
-    """Train from the command line; return the exit status."""
-    from pulsaurora.archive.labels import read_labels
-    from pulsaurora.classification.assessment import assess
-    from pulsaurora.views.assessment import write_assessment
-
-    parser = argparse.ArgumentParser(
-        prog="refine_training", description="Learn a refinement from human labels."
-    )
-    known = parser.add_mutually_exclusive_group(required=True)
-    known.add_argument("--labels", action="append", type=Path, metavar="WORKBOOK|CSV")
-    known.add_argument(
-        "--truth", type=Path, metavar="DIR", help="truth of simulated nights, in place of labels"
-    )
-    parser.add_argument("--classifications", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--out", type=Path, required=True, metavar="MODEL.onnx")
-    parser.add_argument(
-        "--evidence", choices=("class_confidence", "probabilities"), default="class_confidence"
-    )
-    parser.add_argument("--report", type=Path, metavar="DIR", help="evaluation of the dates left out")
-    given = parser.parse_args(arguments)
-    problems = []
-    if given.truth:
-        nights = simulated_nights(given.truth, given.classifications, problems)
-        about = "simulated skies only"
-    else:
-        nights = judge_nights(read_labels(*given.labels), given.classifications, problems)
-        about = ", ".join(path.name for path in given.labels)
-
-    def progress(done, total):
-        print(f"{done} of {total} dates left out", file=sys.stderr, flush=True)
-
-    content, card, judged = train_refinement(
-        nights, given.evidence, about, progress=progress, by_site=not given.truth
-    )
-    before, left_out = _figures(nights), _figures(judged)
-    print(SimpleNamespace(before=before, dates_left_out=left_out))
-    if given.report:
-        said = {"labels": about, "classification files": "as refined by models that know nothing of the date"}
-        write_assessment(assess(judged), given.report, said, problems)
-    if left_out["accuracy"] <= before["accuracy"]:
-        refined, plain = left_out["accuracy"], before["accuracy"]
-        print(
-            f"{given.out}: not written: with dates left out, refined labels are right for {refined:.2f} of "
-            f"the frames and the labels themselves for {plain:.2f}",
-            file=sys.stderr,
-        )
-        return 1
-    write_model(given.out, content, card)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -30,11 +30,11 @@ class TrainedModel:
     card: str
 
     def write(self, path):
-        """Write the model and its card (``.md``) beside it, each whole or not at all."""
+        """Write the model and its card (``.md``) beside it, each whole or not at all; the card first."""
         path = Path(path)
-        for target, content in ((path, self.onnx), (path.with_suffix(".md"), self.card.encode())):
-            with whole_file(target) as passing:
-                passing.write_bytes(content)
+        with whole_file(path) as model, whole_file(path.with_suffix(".md")) as card:
+            model.write_bytes(self.onnx)
+            card.write_bytes(self.card.encode())
 
 
 def fit_temperature(labels, probabilities):

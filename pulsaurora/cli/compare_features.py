@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pulsaurora.cli import log
-from pulsaurora.cli.options import Stream0, Workers
+from pulsaurora.cli.options import Processes, Stream0
 
 
 def command(
@@ -24,13 +24,13 @@ def command(
     n_sites: Annotated[int, typer.Option("--n-sites", min=2, help="Simulated sites.")] = 300,
     n_minutes: Annotated[int, typer.Option("--n-minutes", min=1, help="Minutes of sky at each.")] = 4,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same skies.")] = 0,
-    workers: Workers = None,
+    workers: Processes = None,
 ):
     """Compare each feature of real frames with what the simulated skies give it.
 
     Writes features.md, features.json and a picture a feature: where the real frames lie among the simulated
     ones of each class and of the scenes named, and how far from all of them in every feature at once. The
-    simulated frames are those that `pulsaurora train --simulated` learns from; scenes are in
+    simulated frames are as those that `pulsaurora train --simulated` is tested on; scenes are in
     docs/simulation.md.
     """
     log.start("compare_features")

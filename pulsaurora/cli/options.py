@@ -32,6 +32,9 @@ Sites = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads; as many as there are cores when not given.")
 ]
+Processes = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes; as many as there are cores when not given.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what is already done.")]
 Shard = Annotated[
     str | None,

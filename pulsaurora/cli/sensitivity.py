@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pulsaurora.cli import log
-from pulsaurora.cli.options import Workers
+from pulsaurora.cli.options import Processes
 
 USUAL = "clear_dark,clear_moon,overcast_moon"
 
@@ -38,7 +38,7 @@ def command(
         Path | None,
         typer.Option("--picture", metavar="FILE", help="Put the picture here as well; the card links it."),
     ] = None,
-    workers: Workers = None,
+    workers: Processes = None,
 ):
     """Inject pulsating patches into frames and measure what a model says of them.
 

@@ -41,7 +41,8 @@ def command(
         int | None, typer.Option("--n-sites", min=32, help=f"{_FOR_SIMULATED}: sites (14848).")
     ] = None,
     n_minutes: Annotated[
-        int | None, typer.Option("--n-minutes", min=1, help=f"{_FOR_SIMULATED}: minutes of sky at each (3).")
+        int | None,
+        typer.Option("--n-minutes", min=1, help=f"{_FOR_SIMULATED}: minutes of sky at sites left out (3)."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same model.")] = 0,
     workers: Annotated[

@@ -1,8 +1,8 @@
-"""Frames to cells, and cells in a window of time to features.
+"""Frames to cells, and cells in a window of time to numbers.
 
-The pixels are dropped early: a frame becomes some 3 kB of cells and numbers (`reduce_frames`), and
-everything that looks along time (`window_features`) works on those, so that a whole night needs
-little memory and hours can be worked on apart.
+The pixels are dropped early: a frame becomes some 7 kB of cells, sparks and numbers (`reduce_frames`), and
+everything that looks along time (`window_rows`) works on those, so that a whole night needs little memory
+and hours can be worked on apart.
 """
 
 import sys

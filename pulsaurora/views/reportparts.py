@@ -33,7 +33,7 @@ _ON_BINS = np.arange(0, 31, 1.5)
 # What each flag of the quality column means.
 FLAGS = {
     "gap_before": "frames are missing just before this one",
-    "few_samples": "less than half of the two-minute window around it has frames",
+    "few_samples": "less than half of the two minutes that it is judged by has frames",
     "sun_up": "the sun is above the horizon",
     "file_truncated": "its file ends early; the frame itself is whole",
     "file_damaged": "something in its file is not as it should be; the frame itself is whole",
@@ -41,6 +41,9 @@ FLAGS = {
     "time_estimated": "it carries no time of its own",
     "time_from_name": "its time comes from the file's name",
     "pixels_damaged": "some of its pixels were damaged and mended",
+    "header_damaged": "its header was damaged; what could be read of it is used",
+    "clock_jump": "the clock stepped back between it and the frame before it in the file",
+    "imager_changed": "another imager took the frames before it on that date",
 }
 
 STYLE = """

@@ -172,7 +172,8 @@ def test_training_learns_from_other_dates_and_onnx_says_the_same(tmp_path, monke
     pytest.importorskip("onnx")
     from pulsaurora.classification import refine_training
     from pulsaurora.classification.refine import refine_probabilities
-    from pulsaurora.classification.refine_training import Learner, train_refinement, write_model
+    from pulsaurora.classification.refine_model import write_model
+    from pulsaurora.classification.refine_training import Learner, train_refinement
 
     monkeypatch.setattr(refine_training, "PENALTIES", (0.01, 0.02))
     monkeypatch.setattr(refine_training, "SITE_WEIGHTS", (1.0,))
@@ -223,6 +224,7 @@ def test_a_refinement_for_a_model_of_ours_comes_from_simulated_nights(tmp_path, 
     pytest.importorskip("sklearn")
     pytest.importorskip("onnx")
     from pulsaurora.classification import refine, refine_training
+    from pulsaurora.cli import train_refinement
 
     for name, values in (
         ("PENALTIES", (0.02,)),
@@ -238,7 +240,7 @@ def test_a_refinement_for_a_model_of_ours_comes_from_simulated_nights(tmp_path, 
     models.mkdir()
     arguments = ["--truth", str(tmp_path / "truth"), "--classifications", str(tmp_path / "in")]
     arguments += ["--evidence", "probabilities", "--out", str(models / "refine_features.onnx")]
-    assert refine_training.main(arguments) == 0
+    assert train_refinement.main(arguments) == 0
     assert "'accuracy': 0.8" in capsys.readouterr().out.split("dates_left_out")[0]
     mine = load_refinement(models / "refine_features.onnx")
     assert (mine.made_for, mine.evidence, mine.sites) == ("ab" * 32, "probabilities", ())
@@ -263,13 +265,14 @@ def test_a_refinement_for_a_model_of_ours_comes_from_simulated_nights(tmp_path, 
 
     simulated_night(tmp_path / "in", tmp_path / "truth", 12, model="cd" * 32)
     with pytest.raises(UsageError, match="of 2 models"):
-        refine_training.main(arguments)
+        train_refinement.main(arguments)
 
 
 def test_a_refinement_that_makes_labels_worse_is_not_written(tmp_path, monkeypatch, capsys):
     pytest.importorskip("sklearn")
     pytest.importorskip("onnx")
     from pulsaurora.classification import refine_training
+    from pulsaurora.cli import train_refinement
 
     for name, values in (("PENALTIES", (0.02,)), ("SITE_WEIGHTS", (1.0,)), ("SHARED_S", (300.0,))):
         monkeypatch.setattr(refine_training, name, values)
@@ -277,7 +280,7 @@ def test_a_refinement_that_makes_labels_worse_is_not_written(tmp_path, monkeypat
         simulated_night(tmp_path / "in", tmp_path / "truth", day, missed=0.0)
     arguments = ["--truth", str(tmp_path / "truth"), "--classifications", str(tmp_path / "in")]
     arguments += ["--evidence", "probabilities", "--out", str(tmp_path / "refine_features.onnx")]
-    assert refine_training.main(arguments) == 1
+    assert train_refinement.main(arguments) == 1
     assert "and the labels themselves for 1.00" in capsys.readouterr().err
     assert not list(tmp_path.glob("refine_features*"))
 
