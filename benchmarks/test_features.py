@@ -12,6 +12,7 @@ from scipy import fft, signal
 from threadpoolctl import threadpool_limits
 
 from pulsaurora.classification.model import load_model
+from pulsaurora.pulsation.looks import look_features
 from pulsaurora.pulsation.pulses import PULSE_COLUMNS, REACH_S, measure_pulses
 from pulsaurora.pulsation.reduction import CADENCE_S, FINE, WINDOW_S, SkyGrid, reduce_frames, window_features
 from pulsaurora.pulsation.table import FEATURE_NAMES, WINDOW_NAMES
@@ -88,6 +89,17 @@ def test_window_features(beside, reduced, grid):
     beside.note(work, "scipy: the cells' spectra alone", took["ours"][0], took["scipy"][0])
 
 
+def test_look_features(beside, reduced, grid):
+    """The rows that the model is given, of all frames; their windows are those of the test above."""
+    cells = np.ascontiguousarray(reduced.cells[:, grid.place])
+    rows = look_features(reduced)
+    assert rows.shape == (N_FRAMES, len(FEATURE_NAMES)) and np.isfinite(rows).all()
+    peer = {"scipy": lambda: spectra_by_scipy(cells)}
+    took = beside(lambda: look_features(reduced), peer, N_FRAMES, rounds=3)
+    work = "features of looks, all of them"
+    beside.note(work, "scipy: the cells' spectra about each frame", took["ours"][0], took["scipy"][0])
+
+
 def amplitudes(reduced, power, cells, half):
     """The feature amplitude_p90 from spectra, to see that both sides compute the same."""
     from pulsaurora.pulsation.photons import GAIN, OFFSET, READ_VARIANCE
@@ -133,7 +145,10 @@ def test_pulses(beside, reduced, grid):
 
 
 def test_model(beside, reduced):
-    """A chunk of frames in one call, beside a frame a call as scripts do it; onnx's own is the oracle."""
+    """Rows of which no two are alike in one call, beside a row a call; onnx's own is the oracle.
+
+    A look's row serves its twenty frames: of a night's frames each takes a twentieth of this.
+    """
     reference = pytest.importorskip("onnx.reference", reason="onnx, of the train extra, is not installed")
     model = load_model()
     rows = np.random.default_rng(0).normal(0, 1, (N_FRAMES, len(FEATURE_NAMES))).astype(np.float32)
@@ -146,5 +161,5 @@ def test_model(beside, reduced):
 
     np.testing.assert_allclose(one_at_a_time(), expected, atol=1e-4)
     took = beside(lambda: model.predict(rows), {"single": one_at_a_time}, N_FRAMES)
-    name = "onnxruntime, a frame a call"
-    beside.note("the model, a chunk a call", name, took["ours"][0], took["single"][0])
+    name = "onnxruntime, a row a call"
+    beside.note("the model, 400 looks a call", name, took["ours"][0], took["single"][0])

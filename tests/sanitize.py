@@ -98,6 +98,7 @@ def drive_features(rng, iterations):
     """Frames of every size that can be cut into cells, at odd times, in odd windows."""
     import numpy as np
 
+    from pulsaurora.pulsation.looks import look_features
     from pulsaurora.pulsation.reduction import SkyGrid, reduce_frames, window_features
 
     grids = {side: SkyGrid(shape=(side, side)) for side in (128, 256, 512)}
@@ -109,7 +110,8 @@ def drive_features(rng, iterations):
         times = np.datetime64("2014-03-10T23:50", "us") + np.cumsum(steps_ms) * np.timedelta64(1, "ms")
         reduced = reduce_frames(images, times, grids[side])
         first = int(rng.integers(0, len(images)))
-        window_features(reduced, slice(first, None), window_s=float(rng.choice([30, 120, 360])))
+        for features in (window_features, look_features):
+            features(reduced, slice(first, None), window_s=float(rng.choice([30, 120, 360])))
     return n_tried, "stacks at odd times"
 
 
