@@ -13,6 +13,7 @@ from pathlib import Path
 from pulsaurora.archive.claims import Claims
 from pulsaurora.archive.files import clear_leftovers, read_csv, whole_file
 from pulsaurora.archive.layout import plain_text
+from pulsaurora.archive.manifest import MANIFEST_NAME
 from pulsaurora.problems import UsageError
 
 PROBLEMS_NAME = "problems.csv"
@@ -29,8 +30,9 @@ _SITE = re.compile(
 
 def check_writable(out):
     """Raise a UsageError if files cannot be written into a folder; it is made if it is not there."""
-    if (Path(out) / PROBLEMS_NAME).is_dir():
-        raise UsageError(f"{Path(out) / PROBLEMS_NAME}: is a folder, expected a table or nothing")
+    for name in (PROBLEMS_NAME, MANIFEST_NAME):
+        if (Path(out) / name).is_dir():
+            raise UsageError(f"{Path(out) / name}: is a folder, expected a table or nothing")
     try:
         with whole_file(Path(out) / PROBLEMS_NAME) as passing:
             passing.touch()

@@ -44,6 +44,7 @@ class Record:
         self._told |= {"n_frames": 0, "listed": False}
         self._began = time.monotonic()
         self._rows, self._to_do, self._seen, self._kinds = {}, {}, set(), set()
+        self._replaced = set()
         self._changing = threading.Lock()
         self._stop, self._news = threading.Event(), threading.Event()
         self._threads = []
@@ -87,6 +88,11 @@ class Record:
             name = {"done": "n_done", "failed": "n_failed"}.get(result.status, "n_skipped")
             self._told[name] += 1
             self._told["n_frames"] += result.n_frames if result.status == "done" else 0
+
+    def became_others(self, path):
+        """Take in that a task has ended and that what it was to make has other names."""
+        with self._changing:
+            self._replaced.add(relative(path, self.out))
 
     def _see(self, row):
         self._seen.add(row.file)
@@ -150,7 +156,9 @@ class Record:
             folder.rmdir()
 
     def _is_gone(self, row):
-        if row.state not in (TO_DO, FAILED) or row.file in self._seen or _kind(row) not in self._kinds:
+        if row.state not in (TO_DO, FAILED) or _kind(row) not in self._kinds:
+            return False
+        if row.file in self._seen and row.file not in self._replaced:
             return False
         return row.is_within(*self._within)
 

@@ -139,6 +139,15 @@ def read_about(path):
     return _comments(start.split("\n"))
 
 
+def count_text_rows(path):
+    """Return how many whole rows a classification file has; 0 if it cannot be read. Takes a millisecond."""
+    try:
+        _, header, rows = Path(path).read_bytes().partition(f"\n{HEADER}\n".encode())
+    except OSError:
+        return 0
+    return rows.count(b"\n") if header else 0
+
+
 def read_problems(path):
     """Return the problems of the night that a Parquet table tells of; None if it is not whole.
 

@@ -22,6 +22,7 @@ from pulsaurora.archive.parquettables import count_labels, prepare_to_write
 from pulsaurora.archive.problem_table import check_writable
 from pulsaurora.archive.record import Record
 from pulsaurora.archive.tables import (
+    count_text_rows,
     parquet_path,
     read_about,
     read_problems,
@@ -142,6 +143,8 @@ def _take_in(task, results, batch, record, elsewhere):
         else:
             batch.add(result)
             record.add(result)
+    if results and task.path not in {result.path for result in results}:
+        record.became_others(task.path)
 
 
 def _wait_for(tasks, out, engine, model, work, batch, record):
@@ -214,4 +217,6 @@ def classified_already(name, path, about):
     problems, counts = read_problems(table), count_labels(table)
     if problems is None or counts is None or were_kept_back(problems):
         return None
+    if count_text_rows(path) != sum(counts.values()):
+        return None  # cut since it was written
     return NightResult(name, "skipped", path, sum(counts.values()), counts, problems)

@@ -13,7 +13,13 @@ import numpy as np
 from pulsaurora import __version__
 from pulsaurora.archive.daynights import find_pfrr_dayfile_nights
 from pulsaurora.archive.layout import fingerprint_files
-from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, WAVELENGTHS, PfrrNight, find_pfrr_nights
+from pulsaurora.archive.pfrr_layout import (
+    NO_WAVELENGTH,
+    WAVELENGTHS,
+    PfrrNight,
+    find_pfrr_nights,
+    parse_pfrr_name,
+)
 from pulsaurora.archive.tables import classification_path, parquet_path, read_about
 from pulsaurora.classification.batch import classified_already, keep_labels, run_batch
 from pulsaurora.classification.engines import ThreadEngine
@@ -207,6 +213,10 @@ def _find(raw, date, wavelengths):
     """Nights of a date; day files count where there are no images of a filter."""
     nights, problems = find_pfrr_nights(raw, date, date, wavelengths)
     known = {night.wavelength for night in nights}
+    if NO_WAVELENGTH in known:
+        # Headers may tell the filter that other names tell: what is of one filter goes to one file.
+        files = sorted((parse_pfrr_name(path.name).start, path) for night in nights for path in night.files)
+        nights = [PfrrNight(date, NO_WAVELENGTH, [path for _, path in files])]
     packed, more = find_pfrr_dayfile_nights(raw, date, date, wavelengths, known)
     return sorted(nights + packed, key=lambda night: night.wavelength), problems + more
 

@@ -12,7 +12,12 @@ from pulsaurora import __version__
 from pulsaurora.archive.tables import parquet_path, read_classifications, write_classifications
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.context import soft_probabilities
-from pulsaurora.classification.refine import STEADY_ONLY, embedded_refinements, refine_probabilities
+from pulsaurora.classification.refine import (
+    STEADY_ONLY,
+    embedded_refinements,
+    refine_probabilities,
+    steady,
+)
 from pulsaurora.classification.truth import find_classifications, probabilities_beside
 from pulsaurora.problems import ContractError, Problem, UnreadableFileError, UsageError
 
@@ -44,7 +49,7 @@ def refine_tree(root, out, refinement=None, advance=None):
 
     A refinement corrects the habits of the model whose files it was learned from. Each file gets the embedded
     one for its model, or for files that name none; files of other models are only steadied over the night,
-    unless a refinement is given.
+    as `classify` does where it was this that left every probability, unless a refinement is given.
 
     Parameters
     ----------
@@ -102,7 +107,10 @@ def _refine_file(path, target, site, refinement, embedded, done):
             refinement = STEADY_ONLY
     told = _told(path, table, refinement.evidence)
     times = table["time"].to_numpy().astype("datetime64[us]")
-    refined = refine_probabilities(times, told, site, refinement)
+    if refinement is STEADY_ONLY and probabilities_beside(path, len(table)) is not None:
+        refined = steady(told, times)  # as `classify` does: nothing was learned that would better it
+    else:
+        refined = refine_probabilities(times, told, site, refinement)
     label = refined.argmax(axis=1).astype(np.int8)
     before = table["label"].cat.codes.to_numpy()
     columns = {"time": times, "label": label, "confidence": refined.max(axis=1)}

@@ -1,5 +1,6 @@
 """`pulsaurora simulate`: write simulated nights as stream0 files, with their truth."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -25,9 +26,15 @@ def command(
     each frame to OUT/truth/YYYYMMDD_SITE_IMAGER_truth.csv. An hour takes about 170 MB.
     """
     from pulsaurora.cli import log
+    from pulsaurora.cli.options import parse_sites
+    from pulsaurora.problems import UsageError
     from pulsaurora.simulation.night import simulate_nights
     from pulsaurora.simulation.stream0 import write_stream0
 
+    if site is not None:
+        site, *others = parse_sites(site)
+        if others or not re.fullmatch("[a-z]{4}", site):
+            raise UsageError(f"--site {site}: expected one site, four letters")
     n_files = n_frames = 0
     for name, start, n_minutes, stream in simulate_nights(seed, nights, minutes, site):
         n_night = 0

@@ -83,8 +83,9 @@ class _DayMinutes:
             images = self._images(rows)
         except UnreadableFileError as error:
             name = plain_text(self._day.path)
+            images, rows = self._whole_ones(rows)
             reason = f"{minute.hour:02d}:{minute.minute:02d}: {str(error).removeprefix(f'{name}: ')}"
-            return Frames.empty(problems=[*problems, Problem(name, reason)], **known)
+            problems = [*problems, Problem(name, reason, len(rows))]
         return Frames(
             images=images,
             times=self._day.times[rows],
@@ -100,6 +101,18 @@ class _DayMinutes:
         if rows[-1] - rows[0] == len(rows) - 1:
             return self._day.raw16(slice(int(rows[0]), int(rows[-1]) + 1))
         return np.stack([self._day.raw16(int(row)) for row in rows])
+
+
+    def _whole_ones(self, rows):
+        """Images that can be read, one by one, and their rows."""
+        images, whole = [np.empty((0, 256, 256), np.uint16)], []
+        for row in rows.tolist():
+            try:
+                images.append(self._day.raw16(row)[np.newaxis])
+            except UnreadableFileError:
+                continue
+            whole.append(row)
+        return np.concatenate(images), np.array(whole, int)
 
 
 def _stamp(minute):

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pulsaurora import __version__
+from pulsaurora.archive.claims import Claims
 from pulsaurora.archive.dayfile import read_dayfile
 from pulsaurora.archive.daywriter import DayWriter
-from pulsaurora.archive.files import whole_file
+from pulsaurora.archive.files import clear_leftovers, whole_file
 from pulsaurora.archive.hdf5 import open_hdf5, text_attribute
 from pulsaurora.archive.outcomes import NightResult, attempt, collected
 from pulsaurora.archive.problem_table import check_writable
@@ -27,6 +28,7 @@ from pulsaurora.workers import n_cores
 
 # Parts read ahead for each thread; a part of raw frames takes some 3 MB.
 _AHEAD = 2
+_LOOK_S = 0.5
 
 @dataclass(slots=True)
 class Day:
@@ -128,10 +130,17 @@ def pack_days(
 
 def _pack_day(day, pool, n_ahead, overwrite, advance, stop):
     """Make one day file unless it is there; never raises for what is wrong with it."""
+    claims = Claims.of(day.path.parent)
 
     def work(count):
-        result = None if overwrite else _done(day)
-        return _write(day, pool, n_ahead, count, stop) if result is None else result
+        while not stop.is_set():
+            with claims.hold(day.path.name) as other:
+                if other is None:
+                    clear_leftovers(day.path)
+                    result = None if overwrite else _done(day)
+                    return _write(day, pool, n_ahead, count, stop) if result is None else result
+            stop.wait(_LOOK_S)  # another program has it under way
+        raise KeyboardInterrupt
 
     return attempt(day.name, day.path, len(day.parts), advance, work)
 

@@ -9,8 +9,14 @@ import numpy as np
 from pulsaurora.classes import OTHER_AURORA, PULSATING
 from pulsaurora.simulation.aurora import Arcs, Diffuse, Fluctuating
 from pulsaurora.simulation.clouds import draw_cloud
-from pulsaurora.simulation.draws import chance, log_uniform
-from pulsaurora.simulation.patches import draw_drift, draw_region, pulsating_layer, steady_layer
+from pulsaurora.simulation.draws import Wander, chance, log_uniform
+from pulsaurora.simulation.patches import (
+    draw_drift,
+    draw_low_region,
+    draw_region,
+    pulsating_layer,
+    steady_layer,
+)
 from pulsaurora.simulation.registry import scene as _scene
 
 # Pulsating aurora -------------------------------------------------------------------------------
@@ -85,6 +91,25 @@ def pulsating_few(scene, rng, duration, background):
         cover=log_uniform(rng, 0.05, 0.15),
         region=None,
     )
+
+
+@_scene(PULSATING, 1)
+def pulsating_low(scene, rng, duration, background):
+    """Pulsation low in the sky alone, mostly in the south, often in a band of diffuse aurora there."""
+    centre = rng.uniform(120, 360) * (-1 if chance(rng, 0.7) else 1)
+    level = background
+    if chance(rng, 0.65):
+        glow = background * log_uniform(rng, 0.1, 5)
+        band = Diffuse(rng, glow, torches=False, wide=chance(rng, 0.2))
+        band.centre = Wander(rng, centre + rng.normal(0, 50), rng.uniform(0, 20), 300, 1500)
+        scene.aurora.append(band)
+        level += 0.6 * glow
+    amplitude = level * log_uniform(rng, 0.1, 5)
+    region = draw_low_region(rng, centre)
+    scene.pulsating.append(pulsating_layer(rng, duration, amplitude, region=region))
+    if chance(rng, 0.2):
+        arcs = Arcs(rng, background * log_uniform(rng, 0.5, 8), rng.uniform(0, 0.4))
+        scene.aurora.append(_north(arcs, rng))
 
 
 @_scene(PULSATING, 0.5)

@@ -330,8 +330,9 @@ class Stars:
         self.dec[:n_planets] = np.radians(rng.uniform(-24, 24, n_planets))
         self.steady = np.zeros(n, bool)
         self.steady[:n_planets] = True
-        # Aberrations and a lens out of focus spread a part of a star's light too wide to be seen.
-        in_focus = log_uniform(rng, 0.4, 1.0)
+        # Aberrations, a lens out of focus, dew and dirt spread a part of a star's light too wide to be seen,
+        # and more airglow than starlight may pass the filter: a clear sky may show few stars.
+        in_focus = log_uniform(rng, 0.1, 1.0)
         self.flux = in_focus * DARK_SKY * 10 ** (-0.4 * (magnitude - _STAR_MAGNITUDE))
         self.twinkle = log_uniform(rng, 0.02, 0.3)
         self.camera, self.longitude = camera, longitude

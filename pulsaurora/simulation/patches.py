@@ -245,17 +245,30 @@ def draw_region(rng, share=None):
     if kind == "all":
         return None
     if kind == "band":
-        centre, half, tilt = rng.normal(0, 180), log_uniform(rng, 50, 300), rng.normal(0, 0.15)
-        edge = log_uniform(rng, 10, 60)
+        return _band(rng, rng.normal(0, 180), log_uniform(rng, 50, 300))
+    return _round(rng, rng.normal(0, 150), rng.normal(0, 150), log_uniform(rng, 60, 350))
 
-        def band(view):
-            d = np.abs(
-                view.north_km * np.float32(np.cos(tilt)) - view.east_km * np.float32(np.sin(tilt)) - centre
-            )
-            return (1 / (1 + np.exp(np.clip((d - half) / edge, -30, 30)))).astype(np.float32)
 
-        return remembered(band)
-    east, north, half = rng.normal(0, 150), rng.normal(0, 150), log_uniform(rng, 60, 350)
+def draw_low_region(rng, centre_km):
+    """Draw a region low in the sky: a band so far north of the zenith, or a part of one."""
+    if chance(rng, 0.65):
+        return _band(rng, centre_km, log_uniform(rng, 25, 130))
+    return _round(rng, rng.normal(0, 150), centre_km, log_uniform(rng, 50, 150))
+
+
+def _band(rng, centre, half):
+    tilt, edge = rng.normal(0, 0.15), log_uniform(rng, 10, 60)
+
+    def band(view):
+        d = np.abs(
+            view.north_km * np.float32(np.cos(tilt)) - view.east_km * np.float32(np.sin(tilt)) - centre
+        )
+        return (1 / (1 + np.exp(np.clip((d - half) / edge, -30, 30)))).astype(np.float32)
+
+    return remembered(band)
+
+
+def _round(rng, east, north, half):
     edge = half * rng.uniform(0.05, 0.3)
 
     def around(view):

@@ -100,6 +100,9 @@ def test_what_is_done_is_not_done_again_unless_something_changed(stream0, model,
     parquet_path(first.nights[3].path).unlink()
     assert again() == {"09_gill": "skipped", "10_gill": "done", "10_rank": "done", "11_rank": "done"}
     assert set(again().values()) == {"skipped"}
+    text = first.nights[1].path
+    text.write_bytes(text.read_bytes()[:-30])
+    assert again() == {"09_gill": "skipped", "10_gill": "done", "10_rank": "skipped", "11_rank": "skipped"}
 
     other = tinymodel.save(tinymodel.features_proto(tinymodel.weights(seed=1)), tmp_path / "other.onnx")
     assert set(again(model=other).values()) == {"done"}

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tinymodel
 
+from pulsaurora.archive.status import read_status
 from pulsaurora.archive.tables import read_classifications
 from pulsaurora.classification import model as model_module
 from pulsaurora.classification import pfrr
@@ -103,6 +104,19 @@ def test_early_files_are_told_apart_by_their_headers(tmp_path, model):
         result = classify_pfrr(tmp_path, tmp_path / "o", date, date, model=model)
         assert [one.name[9:] for one in result.nights] == ["pkr_dasc", "pkr_dasc630"]
         assert [one.status for one in result.nights] == [status, status]
+
+
+def test_names_with_and_without_a_filter_on_one_date_go_to_one_file_a_filter(tmp_path, model):
+    night(tmp_path)
+    folder = tmp_path / "2015/20151007"
+    fitswriter.write(folder, "100000.000", "", changed={"FILTWAV": "'0558'"})
+    fitswriter.write(folder, "100013.000", "", changed={"FILTWAV": "'0630'"})
+    for status in ("done", "skipped"):
+        result = classify_pfrr(tmp_path, tmp_path / "o", DATE, DATE, model=model)
+        assert [(one.name[9:], one.status, one.n_frames) for one in result.nights] == [
+            ("pkr_dasc558", status, 13), ("pkr_dasc630", status, 1)]  # fmt: skip
+    # Nothing of what was to be made under a name that tells no filter is left to do.
+    assert read_status(tmp_path / "o")["nights"] == {"done": 2, "failed": 0, "under_way": 0, "to_do": 0}
 
 
 def test_early_files_of_a_run_that_was_killed_between_two_filters_are_all_made(tmp_path, model, monkeypatch):

@@ -15,7 +15,7 @@ from pulsaurora.archive.tables import (
 )
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.evaluation import confusion_matrix, figures_of
-from pulsaurora.classification.refine import load_refinement
+from pulsaurora.classification.refine import load_refinement, steady
 from pulsaurora.classification.refine_tree import refine_tree
 from pulsaurora.classification.truth import JudgedNight, judge_nights
 from pulsaurora.cli.main import run
@@ -79,6 +79,23 @@ def test_files_of_other_models_are_only_steadied(tmp_path):
     assert (refined["label"].cat.codes == truth).mean() > 0.98
     given = refine_tree(tmp_path / "in", tmp_path / "other", load_refinement())
     assert read_classifications(given.paths[0], []).attrs["refined by"].startswith("refine_reference.onnx")
+
+
+def test_labels_that_classify_has_steadied_stay_as_they_are(tmp_path):
+    """Steadied by what was learned for another model's files, nights became worse than their frames were."""
+    rng = np.random.default_rng(3)
+    times = np.datetime64("2020-02-18T06:00", "us") + np.arange(1200) * np.timedelta64(3, "s")
+    raw = rng.dirichlet([0.3] * 4, 60).astype(np.float32).repeat(20, axis=0)  # a look a minute
+    steadied = steady(raw, times)
+    label = steadied.argmax(axis=1).astype(np.int8)
+    columns = {"time": times, "label": label, "confidence": steadied.max(axis=1)}
+    columns |= {f"raw_{name}": column for name, column in zip(CLASSES, raw.T, strict=True)}
+    path = classification_path(tmp_path / "in", "gill", "themis19", np.datetime64("2020-02-18").item())
+    write_classifications(path, columns, {"model": "ab" * 32})
+    done = refine_tree(tmp_path / "in", tmp_path / "out")
+    assert (done.n_frames, done.n_changed) == (1200, 0)
+    refined = read_classifications(parquet_path(done.paths[0]))
+    np.testing.assert_array_equal(refined["confidence"], columns["confidence"])
 
 
 def test_what_else_was_known_of_the_frames_stays_known(tmp_path):

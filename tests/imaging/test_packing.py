@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -19,6 +20,7 @@ import pytest
 import synthetic
 import tinymodel
 
+from pulsaurora.archive.claims import Claims
 from pulsaurora.archive.dayfile import read_dayfile
 from pulsaurora.archive.problem_table import PROBLEMS_NAME
 from pulsaurora.archive.tables import read_classifications
@@ -225,6 +227,40 @@ def test_what_is_done_is_left_and_what_changed_is_done_again(tmp_path):
     assert status(raw16=True) == "done"
     with read_dayfile(path) as day:
         assert len(day) == 6
+
+
+def test_what_a_killed_run_left_goes_and_another_program_is_waited_for(tmp_path):
+    write(tmp_path / "s", "2014-03-10T06:00")
+    out = tmp_path / "o"
+    out.mkdir()
+    left = out / f".{NAME}.4711.0123abcd.part"
+    left.write_bytes(b"half a day file")
+    with ThreadPoolExecutor(1) as thread:
+        with Claims(out).hold(NAME):
+            working = thread.submit(pack, tmp_path / "s", out)
+            time.sleep(1.5)
+            assert not working.done() and not (out / NAME).exists() and left.exists()
+        assert working.result().days[0].status == "done"
+    assert left_behind(out) == sorted([NAME, PROBLEMS_NAME]) or left_behind(out) == [NAME]
+
+
+def test_a_damaged_frame_of_a_day_file_costs_itself_alone(tmp_path):
+    for minute in range(3):
+        write(tmp_path / "s", f"2014-03-10T06:{minute:02d}", seed=minute)
+    pack(tmp_path / "s", tmp_path / "o", raw16=True)
+    path = tmp_path / "o" / NAME
+    with h5py.File(path) as file:
+        raw = file["raw_images"]
+        n_frames = len(file["iso_ut_time"])
+        where = raw.id.get_chunk_info(4)
+    with open(path, "r+b") as file:
+        file.seek(where.byte_offset + where.size // 2)
+        file.write(b"\xff" * 64)
+    model = tinymodel.save(tinymodel.features_proto(tinymodel.weights()), tmp_path / "m.onnx")
+    (night,) = classify_nights(tmp_path / "o", tmp_path / "c", DATE, DATE, model=model, dayfiles=True).nights
+    assert night.n_frames == n_frames - 1
+    (problem,) = night.problems
+    assert "is damaged" in problem.reason and problem.n_frames_kept == n_frames // 3 - 1
 
 
 def test_no_frames_no_file(tmp_path):
