@@ -20,8 +20,8 @@ from pulsaurora.problems import ContractError
 
 # Frames of looks that overlap are not independent witnesses: those within this span, seconds, count as one.
 # With the change time below, on 20 simulated nights not trained on and not chosen by (the odd ones of
-# tests/judge_nights.py): macro F1 0.93 after 0.90, 2.8 changes an hour where there were 4.3 in truth and 5.2
-# before. 90 to 240 score alike; spans of 60 s and less make labels no better and too sure of themselves.
+# tests/judge_nights.py): macro F1 0.92 after 0.90, 3.0 changes an hour where there were 4.3 in truth and 5.8
+# before. 120 to 240 score alike; spans of 60 s and less make labels no better and too sure of themselves.
 SHARED_S = 180.0
 # Mean time between events that may change the class, seconds; 150 to 600 score alike.
 CHANGE_S = 200.0
