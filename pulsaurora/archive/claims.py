@@ -156,14 +156,25 @@ class Claims:
             self._release(name, holder)
 
     @contextlib.contextmanager
-    def wait(self, name):
-        """Claim a name for as long as the block runs, waiting for whoever has it."""
-        while True:
+    def wait(self, name, stop=None, pause_s=_POLL_S):
+        """Claim a name for as long as the block runs, waiting for whoever has it.
+
+        Parameters
+        ----------
+        name : str
+        stop : threading.Event, optional
+            When set, waiting is given up with KeyboardInterrupt.
+        pause_s : float
+            Between looks at whether it is free, and up to as much again.
+        """
+        stop = stop or threading.Event()
+        while not stop.is_set():
             with self.hold(name) as other:
                 if other is None:
                     yield
                     return
-            time.sleep(_POLL_S * (1 + secrets.randbelow(100) / 100))
+            stop.wait(pause_s * (1 + secrets.randbelow(100) / 100))
+        raise KeyboardInterrupt
 
     def holder(self, name):
         """Who has a name; None if it is free or its holder is dead."""

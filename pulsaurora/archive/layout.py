@@ -84,6 +84,11 @@ class Night:
     dayfile: Path | None = None
 
     @property
+    def minutes(self):
+        """Every Minute, in order."""
+        return [minute for hour in sorted(self.hours) for minute in self.hours[hour]]
+
+    @property
     def n_minutes(self):
         return sum(len(minutes) for minutes in self.hours.values())
 

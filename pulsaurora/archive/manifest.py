@@ -54,6 +54,11 @@ class Row(NamedTuple):
         return cls(file, result.name, DONE, result.n_frames, counted, len(result.problems))
 
     @property
+    def kind(self):
+        """What the file is of the night: `classifications`, `patches`."""
+        return Path(self.file).stem.rpartition(self.night)[2].lstrip("_")
+
+    @property
     def counts(self):
         """What was counted: dict of str to int."""
         pairs = (part.rpartition(" ") for part in self.counted.split("; "))

@@ -96,7 +96,7 @@ class Record:
 
     def _see(self, row):
         self._seen.add(row.file)
-        self._kinds.add(_kind(row))
+        self._kinds.add(row.kind)
 
     def _list(self, list_days):
         try:
@@ -156,15 +156,11 @@ class Record:
             folder.rmdir()
 
     def _is_gone(self, row):
-        if row.state not in (TO_DO, FAILED) or _kind(row) not in self._kinds:
+        if row.state not in (TO_DO, FAILED) or row.kind not in self._kinds:
             return False
         if row.file in self._seen and row.file not in self._replaced:
             return False
         return row.is_within(*self._within)
-
-
-def _kind(row):
-    return row.file.rpartition(row.night)[2]
 
 
 def read_runs(out):

@@ -63,7 +63,7 @@ def read_status(out, now=None):
                 states[by_name[name].file] = _UNDER_WAY
     whole, kinds = _sum(rows.values(), states), {}
     for row in rows.values():
-        kinds.setdefault(Path(row.file).stem.rpartition("_")[2], []).append(row)
+        kinds.setdefault(row.kind, []).append(row)
     n_done, n_frames = whole["nights"]["done"], whole["n_frames"]
     n_left = whole["nights"]["under_way"] + whole["nights"]["to_do"]
     rate = sum(run["frames_per_s"] for run in runs)

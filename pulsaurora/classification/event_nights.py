@@ -88,7 +88,7 @@ def find_night_events(night, pool, elevation=None, ground=None, on_minutes=None,
     problems : list of Problem
         Each input that could not be used as it is, once, by path.
     """
-    minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
+    minutes = night.minutes
     origin = np.datetime64(night.date, "D")
 
     def read(minute):

@@ -96,7 +96,7 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
     -------
     LabelledNight
     """
-    minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
+    minutes = night.minutes
     position = SitePosition(night.site)
 
     def read(minute):

@@ -111,7 +111,7 @@ def read_real_nights(stream0, n_minutes):
     found, problems = _nights(stream0)
     nights = []
     for night in found:
-        minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]][:n_minutes]
+        minutes = night.minutes[:n_minutes]
         with open_minutes(night) as read_minute:
             parts = [read_minute(minute) for minute in minutes]
         names = [str(minute.alternatives[0]) for minute in minutes]

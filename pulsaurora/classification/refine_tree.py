@@ -49,7 +49,8 @@ def refine_tree(root, out, refinement=None, advance=None):
 
     A refinement corrects the habits of the model whose files it was learned from. Each file gets the embedded
     one for its model, or for files that name none; files of other models are only steadied over the night,
-    as `classify` does where it was this that left every probability, unless a refinement is given.
+    from the probabilities of each frame as `classify` does where a table beside them has these, unless a
+    refinement is given.
 
     Parameters
     ----------
@@ -101,13 +102,14 @@ def _refine_file(path, target, site, refinement, embedded, done):
     if not len(table):
         return
     made_by = table.attrs.get("model")
+    probabilities = probabilities_beside(path, len(table))
     if refinement is None:
         refinement = embedded.get(made_by or "", STEADY_ONLY)
-        if refinement.evidence == "probabilities" and probabilities_beside(path, len(table)) is None:
+        if refinement.evidence == "probabilities" and probabilities is None:
             refinement = STEADY_ONLY
-    told = _told(path, table, refinement.evidence)
+    told = _told(path, table, probabilities, refinement.evidence)
     times = table["time"].to_numpy().astype("datetime64[us]")
-    if refinement is STEADY_ONLY and probabilities_beside(path, len(table)) is not None:
+    if refinement is STEADY_ONLY and probabilities is not None:
         refined = steady(told, times)  # as `classify` does: nothing was learned that would better it
     else:
         refined = refine_probabilities(times, told, site, refinement)
@@ -157,12 +159,11 @@ def _beside(path, n_rows):
     }
 
 
-def _told(path, table, evidence):
-    """Return what each frame says by itself, as probabilities."""
+def _told(path, table, probabilities, evidence):
+    """Return what each frame says by itself, as probabilities: those of the table beside it, if any."""
     if evidence != "class_confidence":
-        told = probabilities_beside(path, len(table))
-        if told is not None:
-            return told
+        if probabilities is not None:
+            return probabilities
         if evidence == "probabilities":
             raise ContractError(f"{path}: no Parquet table with the probabilities that this refinement takes")
     return soft_probabilities(table["label"].cat.codes.to_numpy(), table["confidence"].to_numpy())

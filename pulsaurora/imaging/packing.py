@@ -28,6 +28,7 @@ from pulsaurora.workers import n_cores
 
 # Parts read ahead for each thread; a part of raw frames takes some 3 MB.
 _AHEAD = 2
+# Between looks at whether another program has made the file that both are to make.
 _LOOK_S = 0.5
 
 @dataclass(slots=True)
@@ -130,17 +131,12 @@ def pack_days(
 
 def _pack_day(day, pool, n_ahead, overwrite, advance, stop):
     """Make one day file unless it is there; never raises for what is wrong with it."""
-    claims = Claims.of(day.path.parent)
 
     def work(count):
-        while not stop.is_set():
-            with claims.hold(day.path.name) as other:
-                if other is None:
-                    clear_leftovers(day.path)
-                    result = None if overwrite else _done(day)
-                    return _write(day, pool, n_ahead, count, stop) if result is None else result
-            stop.wait(_LOOK_S)  # another program has it under way
-        raise KeyboardInterrupt
+        with Claims.of(day.path.parent).wait(day.path.name, stop, _LOOK_S):
+            clear_leftovers(day.path)
+            result = None if overwrite else _done(day)
+            return _write(day, pool, n_ahead, count, stop) if result is None else result
 
     return attempt(day.name, day.path, len(day.parts), advance, work)
 

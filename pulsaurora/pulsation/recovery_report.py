@@ -161,7 +161,7 @@ def _real(stream0):
     nights, problems = find_nights(stream0, dt.date(2000, 1, 1), dt.date.today())
     for night in nights:
         images, times, n = [], [], 0
-        for minute in (minute for hour in sorted(night.hours) for minute in night.hours[hour]):
+        for minute in night.minutes:
             frames = read_minute(minute.alternatives, metadata=False)
             problems = problems + frames.problems
             images.append(frames.images)

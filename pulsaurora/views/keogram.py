@@ -97,7 +97,7 @@ def read_keogram(night, workers=None, on_minutes=None):
     Keogram
         Frames of one time are taken once. No frames if none can be read.
     """
-    minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
+    minutes = night.minutes
 
     def strip(minute):
         frames = read_minute(minute)
@@ -197,9 +197,8 @@ def elevation_of(night, stream0, problems):
         elevation, found = night_elevation(night, find_night_skymap(night, stream0))
         problems += found
         if elevation is None:
-            minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
             with open_minutes(night) as read_minute:
-                elevation = elevation_from_frames(minutes, read_minute)
+                elevation = elevation_from_frames(night.minutes, read_minute)
     except UnreadableFileError as error:
         problems.append(Problem(str(night.dayfile), str(error).removeprefix(f"{night.dayfile}: ")))
         return None

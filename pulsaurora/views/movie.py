@@ -90,7 +90,7 @@ def make_movie(
         If there is no frame between `first` and `last`, or the ribbon is asked for and the night has no
         classification file.
     """
-    minutes = [minute for hour in sorted(night.hours) for minute in night.hours[hour]]
+    minutes = night.minutes
     labels = None if classifications is None else _labels(night, classifications)
     with ThreadPoolExecutor(workers or n_cores()) as pool, open_minutes(night) as read:
         try:

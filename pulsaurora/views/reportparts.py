@@ -42,7 +42,7 @@ FLAGS = {
     "time_from_name": "its time comes from the file's name",
     "pixels_damaged": "some of its pixels were damaged and mended",
     "header_damaged": "its header was damaged; what could be read of it is used",
-    "clock_jump": "the clock stepped back between it and the frame before it in the file",
+    "clock_jump": "its time is more than five minutes from those of its file",
     "imager_changed": "another imager took the frames before it on that date",
 }
 
