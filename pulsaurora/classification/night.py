@@ -99,16 +99,19 @@ def classify_night(night, model, pool, elevation=None, on_minutes=None, stop=Non
     minutes = night.minutes
     position = SitePosition(night.site)
 
+    def look():
+        where = elevation_from_frames(minutes, read_minute) if elevation is None else elevation
+        return SkyGrid(where), _visible(model, where)
+
     def read(minute):
-        return _read(minute, read_minute, model, grid, visible)
+        return _read(minute, read_minute, model, sky)
 
     def compute(files, first, own, latitude, longitude):
         return _compute(files, first, own, model, latitude, longitude)
 
     with open_minutes(night, reuse=True, packed=model.kind == "features") as read_minute:
-        if elevation is None:
-            elevation = elevation_from_frames(minutes, read_minute)
-        grid, visible = SkyGrid(elevation), _visible(model, elevation)
+        # First in the queue, so that whoever waits for it waits for what is under way.
+        sky = pool.submit(look)
         done = list(in_chunks(pool, minutes, read, compute, position, on_minutes, stop or threading.Event()))
     return finish_night(done, [plain_text(minute.alternatives[0]) for minute in minutes])
 
@@ -251,9 +254,10 @@ def _result(future, stop):
     return future.result()
 
 
-def _read(minute, read_minute, model, grid, visible):
-    """Read one minute and drop its pixels."""
+def _read(minute, read_minute, model, sky):
+    """Read one minute and drop its pixels; `sky` is the future SkyGrid and pixels that are shown."""
     frames = read_minute(minute)
+    grid, visible = sky.result()
     rows = Rows(
         name=plain_text(minute.alternatives[0]),
         times=frames.times,
@@ -345,7 +349,8 @@ def finish_night(chunks, names):
     table |= dict(zip(CLASSES, steadied.T, strict=True))
     table |= {f"raw_{name}": column for name, column in zip(CLASSES, raw.T, strict=True)}
     table["quality"] = _quality(times, features, quality)
-    table |= dict(zip(FEATURE_NAMES, features.T, strict=True))
+    # Each column in one piece, as it is written.
+    table |= dict(zip(FEATURE_NAMES, np.ascontiguousarray(features.T), strict=True))
     problems = sorted(dict.fromkeys(problems), key=lambda problem: (problem.path, problem.reason))
     return LabelledNight(table, problems)
 
