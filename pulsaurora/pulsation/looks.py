@@ -16,6 +16,8 @@ from pulsaurora.pulsation.table import FEATURES, N_HIDDEN
 
 # A frame near a gap is described by the other look that it lies in, where that has more than 4 frames to 3.
 _FULLER = 4, 3
+# Stars and reversals are told of windows about the middles of slots; so short a one is about its frame.
+_SLOT_S = 0.01
 
 
 def look_features(reduced, inner=None, latitude=None, longitude=None, window_s=WINDOW_S, cadence_s=CADENCE_S):
@@ -80,7 +82,7 @@ def _row(look, light, window_s, cadence_s):
     middle, end = _middle(look.times), len(look) - 1
 
     def told(part, centre):
-        return window_rows(look[part], light[part], centre, centre + 1, window_s, cadence_s)[0]
+        return window_rows(look[part], light[part], centre, centre + 1, window_s, cadence_s, _SLOT_S)[0]
 
     whole = told(slice(None), middle)
     before, after = told(slice(middle + 1), 0), told(slice(middle, None), end - middle)

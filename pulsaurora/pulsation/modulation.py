@@ -64,7 +64,7 @@ class Light:
         return Light(cells.take(grid.place, axis=1), above, logarithm, steepness)
 
 
-def modulation_rows(reduced, light, times_s, first, last, window_s, cadence_s):
+def modulation_rows(reduced, light, times_s, first, last, window_s, cadence_s, slot_s=SLOT_S):
     """Numbers of the window round each of frames first .. last - 1.
 
     Parameters
@@ -76,6 +76,8 @@ def modulation_rows(reduced, light, times_s, first, last, window_s, cadence_s):
         Its times, ascending, from some midnight.
     first, last : int
     window_s, cadence_s : float, seconds
+    slot_s : float, seconds
+        For which reversals are told once.
 
     Returns
     -------
@@ -84,7 +86,7 @@ def modulation_rows(reduced, light, times_s, first, last, window_s, cadence_s):
     """
     half_s = window_s / 2
     # Frames beyond the first and the last window are not looked at.
-    reach = half_s + max(cadence_s, SLOT_S / 2 + 0.5 * cadence_s)
+    reach = half_s + max(cadence_s, slot_s / 2 + 0.5 * cadence_s)
     low, high = np.searchsorted(times_s, (times_s[first] - reach, times_s[last - 1] + reach))
     times_s, first, last = times_s[low:high], first - low, last - low
     structure, grid, light = reduced.structure[low:high], reduced.grid, light[low:high]
@@ -119,7 +121,7 @@ def modulation_rows(reduced, light, times_s, first, last, window_s, cadence_s):
     )  # fmt: skip
     _reversals.fill_reversals(
         times_s, light.logarithm, light.above, structure, MEDIAN_COLUMN, grid.place, n_rows, n_cols, first,
-        last, min(REVERSAL_S / 2, half_s) + 0.5 * cadence_s, SLOT_S, GAIN, READ_VARIANCE, grid.n_pixels,
+        last, min(REVERSAL_S / 2, half_s) + 0.5 * cadence_s, slot_s, GAIN, READ_VARIANCE, grid.n_pixels,
         OFFSET, scratch, np.empty(3 * n_cells, np.int32), seen, out,
     )  # fmt: skip
     return out

@@ -353,24 +353,25 @@ def sun_moon_columns(times, latitude, longitude):
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def window_rows(reduced, light, first, last, window_s, cadence_s):
+def window_rows(reduced, light, first, last, window_s, cadence_s, slot_s=SLOT_S):
     """What the windows about frames first .. last - 1 tell: the columns of MODULATION, then of STARS.
 
-    The arguments are those of `window_features`, which checks them; `light` is the Light of the same frames.
+    The arguments are those of `window_features`, which checks them; `light` is the Light of the same frames,
+    and slot_s, in seconds, that for which stars and reversals are told once.
     """
     # Seconds from midnight of the first day: exact in float64, and anchors fall on the same times in any cut.
     times_s = (reduced.times - reduced.times[0].astype("datetime64[D]")) / np.timedelta64(1, "s")
     star_s = min(STACK_S, window_s) / 2 + 0.5 * cadence_s
     return np.concatenate(
         [
-            modulation_rows(reduced, light, times_s, first, last, window_s, cadence_s),
-            _window_stars(reduced, times_s, first, last, star_s, 2.5 * cadence_s),
+            modulation_rows(reduced, light, times_s, first, last, window_s, cadence_s, slot_s),
+            _window_stars(reduced, times_s, first, last, star_s, slot_s, 2.5 * cadence_s),
         ],
         axis=1,
     )
 
 
-def _window_stars(reduced, times_s, first, last, half_s, next_s):
+def _window_stars(reduced, times_s, first, last, half_s, slot_s, next_s):
     """Numbers about stars from frames within half_s of each slot's middle, float32 (last - first, n_stars).
 
     Frames no more than next_s seconds apart are next to one another.
@@ -380,7 +381,7 @@ def _window_stars(reduced, times_s, first, last, half_s, next_s):
         grid, (scratch, lists) = reduced.grid, _stars.scratch_sizes()
         _stars.fill_stars(
             times_s, reduced.sparks, reduced.cells, reduced.structure, grid.fine_mask, grid.place,
-            grid.coarse_place, grid.background, first, last, half_s, SLOT_S, next_s, OFFSET, GAIN,
+            grid.coarse_place, grid.background, first, last, half_s, slot_s, next_s, OFFSET, GAIN,
             READ_VARIANCE, np.empty((len(reduced), len(grid.place)), dtype=np.float32),
             np.empty((len(reduced), 3), dtype=np.int32),
             np.empty(FINE * FINE, dtype=np.int16), np.empty(scratch, dtype=np.float32),

@@ -7,7 +7,7 @@ models trained on another version are refused.
 
 from dataclasses import dataclass, replace
 
-FEATURE_VERSION = 7
+FEATURE_VERSION = 8
 
 
 @dataclass(frozen=True, slots=True)

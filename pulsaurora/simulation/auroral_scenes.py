@@ -85,18 +85,18 @@ def pulsating_few(scene, rng, duration, background):
         rng,
         duration,
         background,
-        contrast=(0.15, 2.5),
+        contrast=(0.15, 8),
         diffuse=0.4,
         kind="patchy_pulsating",
         cover=log_uniform(rng, 0.05, 0.15),
-        region=None,
+        region=draw_region(rng) if chance(rng, 0.4) else None,
     )
 
 
 @_scene(PULSATING, 1)
 def pulsating_low(scene, rng, duration, background):
     """Pulsation low in the sky alone, mostly in the south, often in a band of diffuse aurora there."""
-    centre = rng.uniform(120, 360) * (-1 if chance(rng, 0.7) else 1)
+    centre = rng.uniform(110, 330) * (-1 if chance(rng, 0.7) else 1)
     level = background
     if chance(rng, 0.65):
         glow = background * log_uniform(rng, 0.1, 5)
@@ -104,9 +104,13 @@ def pulsating_low(scene, rng, duration, background):
         band.centre = Wander(rng, centre + rng.normal(0, 50), rng.uniform(0, 20), 300, 1500)
         scene.aurora.append(band)
         level += 0.6 * glow
-    amplitude = level * log_uniform(rng, 0.1, 5)
+    amplitude = level * log_uniform(rng, 0.1, 12)
+    few = {}
+    if chance(rng, 0.45):  # a few large patches, each of which goes its own way
+        few = {"kind": "patchy_pulsating", "cover": log_uniform(rng, 0.1, 0.4)}
+        few["size_km"] = log_uniform(rng, 35, 200)
     region = draw_low_region(rng, centre)
-    scene.pulsating.append(pulsating_layer(rng, duration, amplitude, region=region))
+    scene.pulsating.append(pulsating_layer(rng, duration, amplitude, region=region, **few))
     if chance(rng, 0.2):
         arcs = Arcs(rng, background * log_uniform(rng, 0.5, 8), rng.uniform(0, 0.4))
         scene.aurora.append(_north(arcs, rng))

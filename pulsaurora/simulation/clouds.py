@@ -69,6 +69,8 @@ class Cloud:
         self.cover = Wander(rng, 1.3 if closed else cover, rng.uniform(0, 0.05), 120, 900)
         self.relief = log_uniform(rng, 3e-4, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
         self.bright = log_uniform(rng, 0.3, 1.3 if kind == "stratus" else 3.5)
+        if kind in ("stratocumulus", "cumulus") and chance(rng, 0.15):  # so thick that it is dark below
+            self.bright *= log_uniform(rng, 0.12, 0.6)
         self.moonlit = log_uniform(rng, 0.3, 8)  # how much of the moon's own light comes through
         # 1 is the standard overcast sky, a third as bright at the horizon; below 0 where towns, twilight or
         # the moon light what is far off from below or from the side.

@@ -8,7 +8,7 @@ import numpy as np
 
 from pulsaurora._core import _simulated_imager
 from pulsaurora.simulation.camera import SHAPE
-from pulsaurora.simulation.draws import chance, choose, log_uniform, remembered
+from pulsaurora.simulation.draws import chance, choose, log_uniform, remembered, texture
 
 EXPOSURE_S = 1.0
 _MOMENTS = np.linspace(0, EXPOSURE_S, 21)
@@ -34,6 +34,18 @@ def _lit_share(t, period, duty, phase):
     return float((((edges + phase) % period) < duty * period).mean())
 
 
+def _on_the_dome(rng):
+    """Draw how unevenly a dome shows light that falls on it from the ground: SHAPE, mean 1; None if evenly.
+
+    Dust, scratches and dried drops shine in it, as they never do in the light of the sky.
+    """
+    if chance(rng, 0.4):
+        return None
+    depth, grain = log_uniform(rng, 0.05, 0.9), log_uniform(rng, 3, 30)
+    uneven = texture(rng, grain, SHAPE[0], spread=rng.uniform(0.3, 0.9))
+    return np.exp(np.float32(depth) * uneven - np.float32(depth**2 / 2))
+
+
 class GroundLight:
     """A lamp near the horizon: steady, flashing or flickering, with its glow in the air and the optics."""
 
@@ -51,6 +63,7 @@ class GroundLight:
         self.halo = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.002, 0.15)
         self.reach = log_uniform(rng, 4, 10)
         self.whole = 0.0 if chance(rng, 0.7) else log_uniform(rng, 1e-7, 3e-5)
+        self.dome = _on_the_dome(rng) if self.whole else None
         # Haze and blown snow about a lamp glow with it.
         self.haze = 0.0 if chance(rng, 0.7) else self.flux * log_uniform(rng, 1e-5, 5e-3)
         self.width = log_uniform(rng, 4, 40)
@@ -63,7 +76,8 @@ class GroundLight:
         if self.halo:
             _points(view, image, self.elevation, self.azimuth, self.flux * self.halo, self.reach)
         if self.whole:
-            image += view.spread(np.float32(self.flux * self.whole) * view.through)
+            whole = view.spread(np.float32(self.flux * self.whole) * view.through)
+            image += whole if self.dome is None else whole * self.dome
         haze = view.spread(_glow(view, self.elevation, self.azimuth, self.width)) if self.haze else None
         rows, cols = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
         where = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] if rows.size else np.s_[:0, :0]
@@ -85,7 +99,7 @@ class GroundLight:
 
 
 class Headlights:
-    """A car that passes: a glow sweeping along the horizon, sometimes flooding the dome."""
+    """A car that passes: a glow sweeping along the horizon and on the dome, which it sometimes floods."""
 
     def __init__(self, rng, duration_s):
         self.start, self.lasts = rng.uniform(0, max(duration_s - 20, 1)), log_uniform(rng, 4, 60)
@@ -96,6 +110,7 @@ class Headlights:
             rng.uniform(3, 25),
         )
         self.flood = 0.0 if chance(rng, 0.6) else rng.uniform(0.005, 0.2)
+        self.dome = _on_the_dome(rng)
 
     def add(self, view, t, image, rng):
         """Add this light; see the module."""
@@ -104,6 +119,8 @@ class Headlights:
             return
         off = (view.azimuth - (self.azimuth + self.sweep * part) + 180) % 360 - 180
         glow = np.exp(-((off / self.width) ** 2) - view.elevation / self.height) + self.flood
+        if self.dome is not None:
+            glow *= self.dome.ravel()[view.index]
         image.ravel()[view.index] += (self.level * np.sin(np.pi * part) ** 2 * glow).astype(np.float32)
 
 
@@ -121,11 +138,13 @@ class FloodLight:
             self.period = log_uniform(rng, 60, 600)
         self.level = log_uniform(rng, 10, 3000)
         self.azimuth, self.one_sided = rng.uniform(0, 360), rng.uniform(0, 1)
+        self.dome = _on_the_dome(rng)
         self._still = remembered(self._image)
 
     def _image(self, view):
         toward = np.cos(np.radians(view.azimuth - self.azimuth)) * np.cos(np.radians(view.elevation))
-        return view.spread(self.level * (1 + self.one_sided * toward) * view.through)
+        image = view.spread(self.level * (1 + self.one_sided * toward) * view.through)
+        return image if self.dome is None else image * self.dome
 
     def add(self, view, t, image, rng):
         """Add this light; see the module."""

@@ -252,8 +252,8 @@ def draw_region(rng, share=None):
 def draw_low_region(rng, centre_km):
     """Draw a region low in the sky: a band so far north of the zenith, or a part of one."""
     if chance(rng, 0.65):
-        return _band(rng, centre_km, log_uniform(rng, 25, 130))
-    return _round(rng, rng.normal(0, 150), centre_km, log_uniform(rng, 50, 150))
+        return _band(rng, centre_km, log_uniform(rng, 40, 150))
+    return _round(rng, rng.normal(0, 150), centre_km, log_uniform(rng, 70, 200))
 
 
 def _band(rng, centre, half):

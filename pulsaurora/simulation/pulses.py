@@ -1,6 +1,6 @@
 """How the brightness of pulsating patches goes in time.
 
-On-times and off-times are several seconds each and irregular: periods of 2 to some 30 s, patches rarely in
+On-times and off-times are several seconds each and irregular: periods of 2 to some 40 s, patches rarely in
 step, pulses of unequal height, trains of them with silences between (Yamamoto 1988, J. Geophys. Res. 93,
 1977; Humberset et al. 2016, Geophys. Res. Lett. 43, 7009; Hosokawa and Ogawa 2015, J. Geophys. Res. 120,
 5943). The internal modulation near 3 Hz averages out over an exposure of a second and is left out.
@@ -42,9 +42,9 @@ def pulse_series(rng, n_patches, duration_s, style=None):
     """
     style = style or choose(rng, {"irregular": 0.6, "trains": 0.18, "regular": 0.12, "sine": 0.1})
     t = np.arange(int(duration_s / STEP_S) + 2) * STEP_S
-    on = log_uniform(rng, 1.5, 14)
+    on = log_uniform(rng, 1.5, 18)
     off = on * log_uniform(rng, 0.4, 3)
-    off = min(max(off, 2.5 - on), 35 - on if on < 30 else 5)
+    off = min(max(off, 2.5 - on), 40 - on)
     period = on + off
     together = choose(rng, {"independent": 0.65, "groups": 0.2, "common": 0.15})
     n_own = {"independent": n_patches, "common": 1, "groups": max(1, n_patches // 4)}[together]

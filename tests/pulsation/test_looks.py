@@ -1,5 +1,7 @@
 """Looks against a plain reading of what they are said to be, and against the ways a night can be cut."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -30,6 +32,13 @@ def frames_at(seconds, seed=0, beat=0.0):
     structure[:, :2] = 3300, 1
     times = START + (seconds * 1e6).round().astype("timedelta64[us]")
     return Reduced(times, cells, structure, GRID)
+
+
+def window_about(reduced, frame):
+    """The window about one frame, at a time of day at which the frame is the middle of its 20 s."""
+    late = (reduced.times[frame] - START.astype("datetime64[D]")) % np.timedelta64(20, "s")
+    times = reduced.times + (np.timedelta64(10, "s") - late)
+    return window_features(replace(reduced, times=times), slice(frame, frame + 1))[0]
 
 
 def named(rows):
@@ -73,8 +82,8 @@ def test_what_takes_time_is_told_of_the_whole_look_and_of_its_halves():
     reduced = frames_at(np.arange(0, 240, 3.0), beat=0.1)
     rows = named(look_features(reduced))
     look = reduced[20:60]  # the second minute and the third, in whose middle minute frame 40 lies
-    whole = window_features(look, slice(19, 20))[0]
-    ends = [window_features(look[:20], slice(0, 1))[0], window_features(look[19:], slice(20, 21))[0]]
+    whole = window_about(look, 19)
+    ends = [window_about(look[:20], 0), window_about(look[19:], 20)]
     for name in OF_TIME:
         column = WINDOW_NAMES.index(name)
         assert rows[name][40] == whole[column]
