@@ -15,6 +15,7 @@ from pulsaurora.simulation.lighting import (
     SunMoon,
     _cosine,
 )
+from pulsaurora.simulation.lights import FloodLight, GroundLight, Headlights
 from pulsaurora.simulation.patches import SIZE, PatchLayer, draw_canvas
 from pulsaurora.simulation.precipitation import Flakes
 from pulsaurora.simulation.pulses import pulse_series, square_wave
@@ -384,3 +385,37 @@ def test_a_few_flakes_leave_the_sky_to_be_seen(camera):
         flakes.add(camera, 500.0, 3.0 * k, rng, frame)
     assert flakes.haze == 0
     assert np.mean(frame > 25) < 0.2
+
+
+@pytest.mark.parametrize("kind", ["lamp", "flood", "car"])
+def test_a_dirty_dome_shows_lamps_unevenly_and_a_clean_one_evenly(camera, kind):
+    def drawn(seed):
+        rng = np.random.default_rng(seed)
+        if kind == "lamp":
+            light = GroundLight(rng, "steady", flux=1e5, elevation=-5)
+            light.haze = light.halo = 0.0
+            return light if light.whole else None
+        if kind == "flood":
+            return FloodLight(rng, beats=False)
+        car = Headlights(rng, 30)
+        car.flood = 0.2
+        return car
+
+    def grain(light):
+        """How far a pixel lies from the mean of its neighbours, over the mean light, near the zenith."""
+        image = np.zeros((256, 256), np.float32)
+        for t in np.arange(0, 600, 5.0):
+            light.add(camera, t, image, np.random.default_rng(0))
+        if image[100:156, 100:156].min() <= 0:
+            return None
+        logarithm = np.log(image[100:156, 100:156])
+        return float(np.abs(np.diff(logarithm, axis=0)).mean())
+
+    lights = [light for light in map(drawn, range(60)) if light is not None]
+    clean = [grain(light) for light in lights if light.dome is None]
+    dirty = [grain(light) for light in lights if light.dome is not None]
+    clean, dirty = ([one for one in some if one is not None] for some in (clean, dirty))
+    assert len(clean) > 3 and len(dirty) > 3
+    assert np.median(dirty) > 3 * np.median(clean)
+    means = [light.dome.mean() for light in lights if light.dome is not None]
+    assert np.median(means) == pytest.approx(1, abs=0.05)
