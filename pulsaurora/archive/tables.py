@@ -94,8 +94,8 @@ def write_classifications(path, table, about, problems=()):
 def read_classifications(path, problems=None):
     """Read a classification file, ours or another program's of the same layout.
 
-    Rows are put in time order whatever order they come in, rows that say nothing usable are left out, and
-    both are reported.
+    Rows are put in time order whatever order they come in; rows that say nothing usable are left out, as are
+    those of a frame that has one already. All of this is reported.
 
     Parameters
     ----------
@@ -235,12 +235,17 @@ def _read_text(path, problems):
         )
     if not len(times):
         problems.append(Problem(str(path), "holds no rows"))
-    elif (times[1:] < times[:-1]).any():
-        n_back = int((times[1:] < times[:-1]).sum())
+    n_back = int((times[1:] < times[:-1]).sum())
+    if n_back:
         reason = f"rows step back in time {n_back} times; put in order"
         problems.append(Problem(str(path), reason, len(times)))
-        order = np.argsort(times, kind="stable")
-        times, codes, confidence = times[order], codes[order], confidence[order]
+    order = np.argsort(times, kind="stable")
+    times, codes, confidence = times[order], codes[order], confidence[order]
+    again = _said_again(times, codes, confidence, order)
+    if again.any():
+        times, codes, confidence = times[~again], codes[~again], confidence[~again]
+        reason = f"{again.sum()} rows have the time of another: dropped"
+        problems.append(Problem(str(path), reason, len(times)))
     table = pd.DataFrame(
         {
             "time": times.astype("datetime64[us]"),
@@ -275,6 +280,21 @@ def _parse_rows(rows):
         np.array(confidence, np.float64).astype(np.float32),
         refused,
     )
+
+
+def _said_again(times, codes, confidence, places):
+    """Tell which rows, in time order, are of a frame that has a row already.
+
+    Times to a fraction of a second tell frames apart. Two frames may share a whole second; then their rows
+    differ, and stand together in the file.
+    """
+    again = np.diff(times, prepend=np.datetime64("NaT")) == np.timedelta64(0)
+    if (times != times.astype("datetime64[s]")).any():
+        return again
+    n_apart = np.cumsum(again & (np.diff(places, prepend=0) != 1))
+    first = np.maximum.accumulate(np.where(again, 0, np.arange(len(times))))
+    alike = (np.diff(codes, prepend=-1) == 0) & (np.diff(confidence, prepend=-1) == 0)
+    return again & (alike | (n_apart > n_apart[first]))
 
 
 def _comments(lines):

@@ -156,6 +156,41 @@ def test_rows_that_say_nothing_usable_are_left_out_and_reported(tmp_path, caplog
     assert "7 of 47 rows cannot be read" in caplog.text
 
 
+def rows_of(clocks, confidence=(0.5, 0.75, 0.625)):
+    rows = zip(clocks, confidence, strict=True)
+    return [f"20200218,{clock},1,no_aurora,{value}" for clock, value in rows]
+
+
+@pytest.mark.parametrize(
+    "clocks", [("02:50:00", "02:50:03", "02:50:06"), ("02:50:00.2", "02:50:00.4", "02:50:01")]
+)
+def test_rows_that_another_program_appended_once_more_are_dropped(tmp_path, clocks):
+    path = tmp_path / "x_classifications.txt"
+    rows = rows_of(clocks)
+    path.write_text("\n".join([tables.HEADER, *rows]))
+    good = tables.read_classifications(path)
+    for more in (rows, rows_of(clocks, (0.51, 0.52, 0.53))):  # a rerun of the same model, and of another
+        path.write_text("\n".join([tables.HEADER, *rows, tables.HEADER, *more]))
+        problems = []
+        pd.testing.assert_frame_equal(tables.read_classifications(path, problems), good)
+        assert [problem.reason for problem in problems] == [
+            "rows step back in time 1 times; put in order",
+            "3 rows have the time of another: dropped",
+        ]
+        assert problems[1].n_frames_kept == 3
+
+
+def test_two_frames_of_one_second_stay_two_and_one_row_written_twice_does_not(tmp_path):
+    path = tmp_path / "x_classifications.txt"
+    two = rows_of(("02:50:00", "02:50:00", "02:50:01"))
+    for written, n_dropped in ((two, 0), (two + two, 3), ([two[0], *two], 1), ([*two, two[2]], 1)):
+        path.write_text("\n".join([tables.HEADER, *written]))
+        problems = []
+        assert tables.read_classifications(path, problems)["confidence"].tolist() == [0.5, 0.75, 0.625]
+        told = [problem.reason for problem in problems if "dropped" in problem.reason]
+        assert told == ([f"{n_dropped} rows have the time of another: dropped"] if n_dropped else [])
+
+
 def test_what_is_no_classification_file_is_refused_by_name(tmp_path):
     other = tmp_path / "other.txt"
     other.write_text("frame,label\n1,bv\n")
