@@ -235,6 +235,10 @@ def _read_text(path, problems):
         )
     if not len(times):
         problems.append(Problem(str(path), "holds no rows"))
+    elif (other := _other_date(path.name, times)) is not None:
+        problems.append(
+            Problem(str(path), f"no row is of the date of its name, all are of {other}", len(times))
+        )
     n_back = int((times[1:] < times[:-1]).sum())
     if n_back:
         reason = f"rows step back in time {n_back} times; put in order"
@@ -280,6 +284,15 @@ def _parse_rows(rows):
         np.array(confidence, np.float64).astype(np.float32),
         refused,
     )
+
+
+def _other_date(name, times):
+    """Return the dates of rows, as text, where none is the date with which the file's name begins, if any."""
+    match = re.match(r"(\d{4})(\d\d)(\d\d)_", name, re.ASCII)
+    dates = np.unique(times.astype("datetime64[D]")).astype(str).tolist()
+    if match is None or "-".join(match.groups()) in dates:
+        return None
+    return dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
 
 
 def _said_again(times, codes, confidence, places):

@@ -191,6 +191,23 @@ def test_two_frames_of_one_second_stay_two_and_one_row_written_twice_does_not(tm
         assert told == ([f"{n_dropped} rows have the time of another: dropped"] if n_dropped else [])
 
 
+def test_rows_of_another_date_than_the_name_are_told(tmp_path):
+    rows = [tables.HEADER, *rows_of(("02:50:00", "02:50:03", "02:50:06"))]
+    for name, told in (
+        ("20200217_gill_themis19", ["no row is of the date of its name, all are of 2020-02-18"]),
+        ("20200218_gill_themis19", []),
+        ("gill_20200217", []),
+    ):
+        path, problems = tmp_path / f"{name}_classifications.txt", []
+        path.write_text("\n".join(rows))
+        assert len(tables.read_classifications(path, problems)) == 3
+        assert [problem.reason for problem in problems] == told
+    path.write_text("\n".join([*rows, rows[-1].replace("20200218", "20200219")]))
+    path = path.rename(tmp_path / "20200219_gill_themis19_classifications.txt")
+    tables.read_classifications(path, problems := [])
+    assert problems == []
+
+
 def test_what_is_no_classification_file_is_refused_by_name(tmp_path):
     other = tmp_path / "other.txt"
     other.write_text("frame,label\n1,bv\n")
