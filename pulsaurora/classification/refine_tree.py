@@ -76,8 +76,11 @@ def refine_tree(root, out, refinement=None, advance=None):
     inner, outer = Path(os.path.realpath(out)), Path(os.path.realpath(root))
     if inner == outer or outer in inner.parents or inner in outer.parents:
         raise UsageError(f"{out} and {root} overlap; refined files need a folder of their own")
-    files = find_classifications(root)
-    if not files:
+    files = {
+        key: [path for path in paths if inner not in Path(os.path.realpath(path)).parents]
+        for key, paths in find_classifications(root).items()
+    }
+    if not any(files.values()):
         raise UsageError(f"no classification files (..._classifications.txt) below {root}")
     done = RefinedTree()
     embedded = embedded_refinements() if refinement is None else {}

@@ -69,10 +69,10 @@ def find_classifications(root):
     Returns
     -------
     dict of (site, datetime.date) to list of pathlib.Path
-        Sorted. Symbolic links to folders are not followed.
+        Sorted. Symbolic links to folders are followed, each folder once.
     """
     found = {}
-    for folder, _, names in os.walk(root):
+    for folder, names in _folders(root):
         for name in names:
             match = _NAME.fullmatch(name)
             try:
@@ -81,6 +81,34 @@ def find_classifications(root):
                 continue
             found.setdefault(key, []).append(Path(folder, name))
     return {key: sorted(found[key]) for key in sorted(found, key=lambda key: (key[1], key[0]))}
+
+
+def _folders(root):
+    """Yield each folder below `root` and the names of its files, then those that links lead to.
+
+    No folder comes twice, and none around `root`, so that loops of links end.
+    """
+    root = Path(root)
+    seen, waiting = {_identity(folder) for folder in Path(os.path.realpath(root)).parents}, [root]
+    for start in waiting:
+        for folder, below, names in os.walk(start):
+            identity = _identity(folder)
+            if identity is None or identity in seen:
+                below.clear()
+                continue
+            seen.add(identity)
+            yield folder, names
+            paths = (os.path.join(folder, name) for name in sorted(below))
+            waiting += [path for path in paths if os.path.islink(path)]
+
+
+def _identity(folder):
+    """Return what tells a folder from all others, whatever it is called; None if it is gone."""
+    try:
+        about = os.stat(folder)
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def judge_nights(labels, root, problems=None):
