@@ -126,6 +126,50 @@ def read_classifications(path, problems=None):
     return table
 
 
+def read_whole_night(path, problems):
+    """Read all that is known of a night's frames: a classification file with the Parquet table beside it.
+
+    The table is taken if its times, labels and confidences are those of the text, which people and other
+    programs change.
+
+    Parameters
+    ----------
+    path : path-like
+        The classification file; its table alone is read where there is no text.
+    problems : list of Problem
+        What was wrong with both is appended.
+
+    Returns
+    -------
+    DataFrame
+        As `read_classifications` gives it, with every column of the table; those of the text where the table
+        is of other rows or cannot be read.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the text cannot be read, or there is none and the table cannot.
+    """
+    path, beside = Path(path), parquet_path(path)
+    if not path.is_file() and beside.is_file():
+        return read_classifications(beside, problems)
+    text = read_classifications(path, problems)
+    if not (len(text) and beside.is_file()):
+        return text
+    try:
+        whole = read_classifications(beside, problems)
+    except UnreadableFileError as error:
+        reason = str(error).removeprefix(f"{beside}: ")
+        problems.append(Problem(str(beside), f"{reason}; left aside", len(text)))
+        return text
+    if not _are_of_one(text, whole):
+        reason = "has other rows than the text beside it; left aside"
+        problems.append(Problem(str(beside), reason, len(text)))
+        return text
+    whole.attrs |= text.attrs
+    return whole
+
+
 def read_about(path):
     """Return what the comments of a classification file say, as a dictionary; empty if it cannot be read.
 
@@ -187,6 +231,19 @@ def _rows(times, codes, confidence):
         f"{value if 'e' not in value else np.format_float_positional(np.float32(value))}"
         for second, code, value in zip(seconds.tolist(), codes.tolist(), shortest, strict=True)
     ]
+
+
+def _are_of_one(text, whole):
+    """Tell whether a Parquet table has the rows of a text, whose times may be cut to the second."""
+    times, known = text["time"].to_numpy(), whole["time"].to_numpy()
+    confidence = whole["confidence"].to_numpy()
+    if len(times) != len(known) or known.dtype.kind != "M" or confidence.dtype.kind not in "fiu":
+        return False
+    return bool(
+        (times.astype("datetime64[s]") == known.astype("datetime64[s]")).all()
+        and (text["label"].cat.codes.to_numpy() == whole["label"].cat.codes.to_numpy()).all()
+        and (text["confidence"].to_numpy() == confidence.astype(np.float32)).all()
+    )
 
 
 def _read_parquet(path):

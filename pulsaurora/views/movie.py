@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora.archive.files import whole_file
-from pulsaurora.archive.tables import classification_path, parquet_path, read_classifications
+from pulsaurora.archive.tables import classification_path, parquet_path, read_whole_night
 from pulsaurora.classification.frametruth import choose_apart
 from pulsaurora.imaging.contrast import clahe
 from pulsaurora.imaging.nightreader import open_minutes
@@ -98,7 +98,9 @@ def make_movies(
         classification file.
     """
     problems = [] if problems is None else problems
-    labels = [None if classifications is None else _labels(night, classifications) for night in nights]
+    labels = [
+        None if classifications is None else _labels(night, classifications, problems) for night in nights
+    ]
     with ThreadPoolExecutor(workers or n_cores()) as pool, contextlib.ExitStack() as opened:
         try:
             reads = [opened.enter_context(open_minutes(night)) for night in nights]
@@ -137,13 +139,12 @@ def _film(path, night, read, labels, listed, chosen, counts, pool, watch):
     _encode(path, film, _in_order(pool, draw, _runs(listed, chosen), watch, listed, chosen))
 
 
-def _labels(night, classifications):
+def _labels(night, classifications, problems):
     """Times, class codes and confidence from a night's classification file."""
     path = classification_path(classifications, night.site, night.imager, night.date)
-    found = next((each for each in (parquet_path(path), path) if each.is_file()), None)
-    if found is None:
+    if not (path.is_file() or parquet_path(path).is_file()):
         raise UsageError(f"{path}: no such file; classify the night first, or leave out --ribbon")
-    table = read_classifications(found, [])
+    table = read_whole_night(path, problems)
     return table["time"].to_numpy(), table["label"].cat.codes.to_numpy(), table["confidence"].to_numpy()
 
 

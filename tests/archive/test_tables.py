@@ -208,6 +208,42 @@ def test_rows_of_another_date_than_the_name_are_told(tmp_path):
     assert problems == []
 
 
+def test_the_table_beside_a_text_is_taken_only_if_it_has_the_same_rows(tmp_path):
+    path = tmp_path / "x_classifications.txt"
+    table = a_table(40)
+    tables.write_classifications(path, table, ABOUT)
+    written, beside = path.read_text(), tables.parquet_path(path)
+    parquet = beside.read_bytes()
+    whole = tables.read_whole_night(path, problems := [])
+    assert problems == [] and whole.attrs["model"] == ABOUT["model"] and set(table) <= set(whole)
+    np.testing.assert_array_equal(whole["time"], table["time"])
+    lines = written.split("\n")
+    head, (date, clock, code, name, confidence) = lines[:-2], lines[-2].split(",")
+    other = (int(code) + 1) % 4
+    for last in (
+        f"{date},{clock},{other},{CLASSES[other]},{confidence}",
+        f"{date},{clock},{code},{name},0.123",
+        f"{date},23:59:59,{code},{name},{confidence}",
+        "",
+    ):
+        path.write_text("\n".join([*head, last]))
+        text = tables.read_whole_night(path, problems := [])
+        pd.testing.assert_frame_equal(text, tables.read_classifications(path))
+        reason = "has other rows than the text beside it; left aside"
+        assert problems == [Problem(str(beside), reason, len(text))]
+    path.unlink()
+    assert "raw_label" in tables.read_whole_night(path, problems := []) and problems == []
+    path.write_text(written)
+    for broken in (b"", parquet[:-9]):
+        beside.write_bytes(broken)
+        assert len(tables.read_whole_night(path, problems := [])) == 40
+        assert [each.path for each in problems] == [str(beside)] and problems[0].reason.endswith("left aside")
+    beside.write_bytes(parquet)
+    path.write_text("nothing of the kind")
+    with pytest.raises(UnreadableFileError, match="x_classifications.txt: begins 'nothing"):
+        tables.read_whole_night(path, [])
+
+
 def test_what_is_no_classification_file_is_refused_by_name(tmp_path):
     other = tmp_path / "other.txt"
     other.write_text("frame,label\n1,bv\n")

@@ -116,6 +116,16 @@ def test_what_else_was_known_of_the_frames_stays_known(tmp_path):
     assert whole.attrs["trained on"] == about["trained on"] and whole.attrs["model name"] == "features.onnx"
 
 
+def test_a_table_of_other_rows_than_the_text_is_left_aside(tmp_path):
+    path, _ = write_night(tmp_path / "in", raw=True)
+    text = path.read_text()
+    path.write_text(text[: text.rindex("\n", 0, -1) + 1])  # somebody took the last row out
+    done = refine_tree(tmp_path / "in", tmp_path / "out")
+    assert [problem.path for problem in done.problems] == [str(parquet_path(path))]
+    assert len(read_classifications(done.paths[0], [])) == 1199
+    assert "raw_pulsating" not in read_classifications(parquet_path(done.paths[0]))
+
+
 def test_what_links_lead_to_is_refined_but_never_the_refined_files(tmp_path):
     write_night(tmp_path / "disk")
     (tmp_path / "in").mkdir()

@@ -9,7 +9,7 @@ import pytest
 import synthetic
 
 from pulsaurora.archive.layout import find_nights
-from pulsaurora.archive.tables import classification_path, write_classifications
+from pulsaurora.archive.tables import classification_path, parquet_path, write_classifications
 from pulsaurora.classes import CLASSES
 from pulsaurora.cli import log, main
 from pulsaurora.imaging.contrast import clahe
@@ -260,6 +260,17 @@ def test_the_ribbon_shows_the_class_of_each_frame(tmp_path, flat):
         wanted = text_pixels(said).astype(float)
         shown = luma(decoded[number])[height - RIBBON_ROWS + 6 :][: len(wanted), 8 : 8 + wanted.shape[1]]
         assert np.corrcoef(shown.ravel(), wanted.ravel())[0, 1] > 0.9
+
+
+def test_the_ribbon_is_of_the_text_where_the_table_beside_it_is_broken(tmp_path, flat):
+    found = night(stream0(tmp_path / "s", ("06:00",), 4))
+    path = classification_path(tmp_path / "c", "gill", "themis19", DATE)
+    times = synthetic.frame_times(4, "2014-03-10T06:00:00.5")
+    table = {"time": times, "label": np.full(4, 3), "confidence": np.full(4, 0.5, np.float32)}
+    write_classifications(path, table, {"version": "0"})
+    parquet_path(path).write_bytes(b"")
+    _, n_frames, problems = make_movie(found, tmp_path / "o", classifications=tmp_path / "c")
+    assert n_frames == 4 and [problem.path for problem in problems] == [str(parquet_path(path))]
 
 
 def test_one_scale_for_the_whole_film(tmp_path):
