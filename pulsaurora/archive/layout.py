@@ -32,6 +32,12 @@ _SITE = re.compile(r"[a-z0-9]{4}", re.ASCII)
 _NIGHT_FOLDER = re.compile(r"(?P<site>[a-z0-9]{4})_(?P<imager>[a-z0-9]+)", re.ASCII)
 _HOUR_FOLDER = re.compile(r"ut(?:[01]\d|2[0-3])", re.ASCII)
 _DATE_FOLDER = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MONTH_OR_DAY = re.compile(r"\d{2}", re.ASCII)
+_PGM = re.compile(r"\.pgm(?:\.gz|\.bz2)?$", re.ASCII | re.IGNORECASE)
+# Names that people and programs give where these are meant.
+_NEARLY_HOUR = re.compile(r"\s*(?:ut)?\s*\d{1,2}\s*", re.ASCII | re.IGNORECASE)
+_NEARLY_MONTH_OR_DAY = re.compile(r"\s*\d{1,2}\s*", re.ASCII)
+_NEARLY_DATE = re.compile(r"\s*(\d{4})([-_. ]?)(\d\d|(?<=\D)\d)\2(\d\d|(?<=\D)\d)\s*", re.ASCII)
 _INSIDE_TREE = (
     r"\d{4}",
     r"[a-z0-9]{4}",
@@ -252,20 +258,41 @@ class _Search:
                     if _DATE_FOLDER.fullmatch(date.name):
                         self.found_tree = True
                         self._night(self._date(*date.name.split("-")), date.path, entry.name)
+                    elif self._is_nearly_night(date):
+                        self._pass_over(date.path, "is not named as a date is, such as 2014-03-10")
+            elif self._is_nearly_site(entry):
+                self._pass_over(entry.path, "is not named as a site is, such as gill")
 
     def _year(self, year):
-        for month in self._list(year.path, r"\d{2}"):
-            for day in self._list(month.path, r"\d{2}"):
-                date = self._date(year.name, month.name, day.name)
-                if date is None:
-                    continue
-                for night in self._list(day.path):
-                    match = _NIGHT_FOLDER.fullmatch(night.name)
-                    if match is None:
-                        if not night.name.startswith("."):
-                            self._pass_over(night.path, "is not named as a night is, such as gill_themis19")
-                    elif self._wanted(match["site"]):
-                        self._night(date, night.path, match["site"])
+        for month in self._list(year.path):
+            if _MONTH_OR_DAY.fullmatch(month.name):
+                self._month(year.name, month)
+            elif self._is_nearly_month(year.name, month):
+                self._pass_over(month.path, "is not named as a month is, such as 03")
+
+    def _month(self, year, month):
+        for day in self._list(month.path):
+            if not _NEARLY_MONTH_OR_DAY.fullmatch(day.name):
+                continue
+            date = self._date(year, month.name, day.name)
+            if date is None:
+                continue
+            if _MONTH_OR_DAY.fullmatch(day.name):
+                self._day(date, day.path)
+            elif _is_folder(day):
+                self._pass_over(day.path, "is not named as a day is, such as 10")
+
+    def _day(self, date, folder):
+        for night in self._list(folder):
+            match = _NIGHT_FOLDER.fullmatch(night.name)
+            if match is None:
+                if not night.name.startswith("."):
+                    self._pass_over(night.path, "is not named as a night is, such as gill_themis19")
+            elif self._wanted(match["site"]):
+                if _is_folder(night):
+                    self._night(date, night.path, match["site"])
+                else:
+                    self._pass_over(night.path, "is a file, expected the folder of a night")
 
     def _night(self, date, folder, site):
         if date is None or not (self.shard is None or self.shard.takes(site, date)):
@@ -278,10 +305,43 @@ class _Search:
                         self._file(date, folder, site, file)
                 else:
                     self._pass_over(entry.path, "is a file, expected the folder of an hour")
-            elif parse_frame_name(entry.name):
+            elif parse_frame_name(entry.name) or (_PGM.search(entry.name) and not _is_folder(entry)):
                 self._file(date, folder, site, entry)
+            elif self._is_nearly_hour(entry):
+                self._pass_over(entry.path, "is not named as an hour is, such as ut06")
             else:
                 _log.debug("%s: beside the hours, not a frame", plain_text(entry.path))
+
+    def _is_nearly_hour(self, entry):
+        """Tell whether what lies beside the hours, under another name, is one."""
+        if entry.name.startswith(".") or not _is_folder(entry):
+            return False
+        return bool(_NEARLY_HOUR.fullmatch(entry.name)) or any(
+            _PGM.search(file.name) and not (file.name.startswith(".") or _OTHER_PRODUCT.search(file.name))
+            for file in self._list(entry.path)
+        )
+
+    def _is_nearly_month(self, year, entry):
+        """Tell whether a folder has a name much like that of a wanted month."""
+        if not _NEARLY_MONTH_OR_DAY.fullmatch(entry.name) or not _is_folder(entry):
+            return False
+        first, last = (self.start.year, self.start.month), (self.end.year, self.end.month)
+        return first <= (int(year), int(entry.name)) <= last
+
+    def _is_nearly_site(self, entry):
+        """Tell whether a folder has a name much like that of a wanted site, and holds wanted nights."""
+        if not self._wanted(entry.name.strip().lower()) or not _is_folder(entry):
+            return False
+        return any(map(self._is_nearly_night, self._list(entry.path)))
+
+    def _is_nearly_night(self, entry):
+        """Tell whether a folder has a name much like that of a wanted date, and holds hours."""
+        match = _NEARLY_DATE.fullmatch(entry.name)
+        if match is None or self._date(match[1], match[3], match[4]) is None or not _is_folder(entry):
+            return False
+        return any(
+            _HOUR_FOLDER.fullmatch(hour.name) or self._is_nearly_hour(hour) for hour in self._list(entry.path)
+        )
 
     def _file(self, date, folder, site, entry):
         name = parse_frame_name(entry.name)
@@ -311,26 +371,29 @@ class _Search:
             return None
         return date if self.start <= date <= self.end else None
 
-    def _list(self, folder, pattern=None):
+    def _is_outside(self, folder):
+        """Tell whether a folder is neither in, nor around, the one that was asked for."""
+        here = Path(folder)
+        return self.inside is not None and not (
+            here == self.inside or here in self.inside.parents or self.inside in here.parents
+        )
+
+    def _list(self, folder):
         """Entries of a folder by name; none if it is outside of what was asked for, or is a file."""
-        if self.inside is not None:
-            here = Path(folder)
-            if here != self.inside and here not in self.inside.parents and self.inside not in here.parents:
-                return []
+        if self._is_outside(folder):
+            return []
         try:
             with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                return sorted(entries, key=lambda entry: entry.name)
         except NotADirectoryError:
-            return []
+            pass
         except OSError as error:
             self._pass_over(folder, f"cannot be listed ({error.strerror})")
-            return []
-        if pattern is not None:
-            found = [entry for entry in found if re.fullmatch(pattern, entry.name, re.ASCII)]
-        return found
+        return []
 
     def _pass_over(self, path, reason):
-        self.problems.append(Problem(plain_text(path), f"{reason}, passed over"))
+        if not self._is_outside(path):
+            self.problems.append(Problem(plain_text(path), f"{reason}, passed over"))
 
 
 def _is_folder(entry):

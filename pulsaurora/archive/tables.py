@@ -94,8 +94,8 @@ def write_classifications(path, table, about, problems=()):
 def read_classifications(path, problems=None):
     """Read a classification file, ours or another program's of the same layout.
 
-    Rows are put in time order whatever order they come in, rows that say nothing usable are left out, and
-    both are reported.
+    Rows are put in time order whatever order they come in; rows that say nothing usable are left out, as are
+    those of a frame that has one already. All of this is reported.
 
     Parameters
     ----------
@@ -124,6 +124,50 @@ def read_classifications(path, problems=None):
     if problems is not None:
         problems.extend(found)
     return table
+
+
+def read_whole_night(path, problems):
+    """Read all that is known of a night's frames: a classification file with the Parquet table beside it.
+
+    The table is taken if its times, labels and confidences are those of the text, which people and other
+    programs change.
+
+    Parameters
+    ----------
+    path : path-like
+        The classification file; its table alone is read where there is no text.
+    problems : list of Problem
+        What was wrong with both is appended.
+
+    Returns
+    -------
+    DataFrame
+        As `read_classifications` gives it, with every column of the table; those of the text where the table
+        is of other rows or cannot be read.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the text cannot be read, or there is none and the table cannot.
+    """
+    path, beside = Path(path), parquet_path(path)
+    if not path.is_file() and beside.is_file():
+        return read_classifications(beside, problems)
+    text = read_classifications(path, problems)
+    if not (len(text) and beside.is_file()):
+        return text
+    try:
+        whole = read_classifications(beside, problems)
+    except UnreadableFileError as error:
+        reason = str(error).removeprefix(f"{beside}: ")
+        problems.append(Problem(str(beside), f"{reason}; left aside", len(text)))
+        return text
+    if not _are_of_one(text, whole):
+        reason = "has other rows than the text beside it; left aside"
+        problems.append(Problem(str(beside), reason, len(text)))
+        return text
+    whole.attrs |= text.attrs
+    return whole
 
 
 def read_about(path):
@@ -189,6 +233,19 @@ def _rows(times, codes, confidence):
     ]
 
 
+def _are_of_one(text, whole):
+    """Tell whether a Parquet table has the rows of a text, whose times may be cut to the second."""
+    times, known = text["time"].to_numpy(), whole["time"].to_numpy()
+    confidence = whole["confidence"].to_numpy()
+    if len(times) != len(known) or known.dtype.kind != "M" or confidence.dtype.kind not in "fiu":
+        return False
+    return bool(
+        (times.astype("datetime64[s]") == known.astype("datetime64[s]")).all()
+        and (text["label"].cat.codes.to_numpy() == whole["label"].cat.codes.to_numpy()).all()
+        and (text["confidence"].to_numpy() == confidence.astype(np.float32)).all()
+    )
+
+
 def _read_parquet(path):
     import pandas as pd
 
@@ -235,12 +292,21 @@ def _read_text(path, problems):
         )
     if not len(times):
         problems.append(Problem(str(path), "holds no rows"))
-    elif (times[1:] < times[:-1]).any():
-        n_back = int((times[1:] < times[:-1]).sum())
+    elif (other := _other_date(path.name, times)) is not None:
+        problems.append(
+            Problem(str(path), f"no row is of the date of its name, all are of {other}", len(times))
+        )
+    n_back = int((times[1:] < times[:-1]).sum())
+    if n_back:
         reason = f"rows step back in time {n_back} times; put in order"
         problems.append(Problem(str(path), reason, len(times)))
-        order = np.argsort(times, kind="stable")
-        times, codes, confidence = times[order], codes[order], confidence[order]
+    order = np.argsort(times, kind="stable")
+    times, codes, confidence = times[order], codes[order], confidence[order]
+    again = _said_again(times, codes, confidence, order)
+    if again.any():
+        times, codes, confidence = times[~again], codes[~again], confidence[~again]
+        reason = f"{again.sum()} rows have the time of another: dropped"
+        problems.append(Problem(str(path), reason, len(times)))
     table = pd.DataFrame(
         {
             "time": times.astype("datetime64[us]"),
@@ -275,6 +341,30 @@ def _parse_rows(rows):
         np.array(confidence, np.float64).astype(np.float32),
         refused,
     )
+
+
+def _other_date(name, times):
+    """Return the dates of rows, as text, where none is the date with which the file's name begins, if any."""
+    match = re.match(r"(\d{4})(\d\d)(\d\d)_", name, re.ASCII)
+    dates = np.unique(times.astype("datetime64[D]")).astype(str).tolist()
+    if match is None or "-".join(match.groups()) in dates:
+        return None
+    return dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+
+
+def _said_again(times, codes, confidence, places):
+    """Tell which rows, in time order, are of a frame that has a row already.
+
+    Times to a fraction of a second tell frames apart. Two frames may share a whole second; then their rows
+    differ, and stand together in the file.
+    """
+    again = np.diff(times, prepend=np.datetime64("NaT")) == np.timedelta64(0)
+    if (times != times.astype("datetime64[s]")).any():
+        return again
+    n_apart = np.cumsum(again & (np.diff(places, prepend=0) != 1))
+    first = np.maximum.accumulate(np.where(again, 0, np.arange(len(times))))
+    alike = (np.diff(codes, prepend=-1) == 0) & (np.diff(confidence, prepend=-1) == 0)
+    return again & (alike | (n_apart > n_apart[first]))
 
 
 def _comments(lines):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora import __version__
-from pulsaurora.archive.tables import parquet_path, read_classifications, write_classifications
+from pulsaurora.archive.tables import read_whole_night, write_classifications
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.context import soft_probabilities
 from pulsaurora.classification.refine import (
@@ -18,7 +18,7 @@ from pulsaurora.classification.refine import (
     refine_probabilities,
     steady,
 )
-from pulsaurora.classification.truth import find_classifications, probabilities_beside
+from pulsaurora.classification.truth import find_classifications, probabilities_of
 from pulsaurora.problems import ContractError, Problem, UnreadableFileError, UsageError
 
 _log = logging.getLogger(__name__)
@@ -76,8 +76,11 @@ def refine_tree(root, out, refinement=None, advance=None):
     inner, outer = Path(os.path.realpath(out)), Path(os.path.realpath(root))
     if inner == outer or outer in inner.parents or inner in outer.parents:
         raise UsageError(f"{out} and {root} overlap; refined files need a folder of their own")
-    files = find_classifications(root)
-    if not files:
+    files = {
+        key: [path for path in paths if inner not in Path(os.path.realpath(path)).parents]
+        for key, paths in find_classifications(root).items()
+    }
+    if not any(files.values()):
         raise UsageError(f"no classification files (..._classifications.txt) below {root}")
     done = RefinedTree()
     embedded = embedded_refinements() if refinement is None else {}
@@ -97,12 +100,12 @@ def refine_tree(root, out, refinement=None, advance=None):
 
 def _refine_file(path, target, site, refinement, embedded, done):
     found = []
-    table = read_classifications(path, found)
+    table = read_whole_night(path, found)
     done.problems.extend(problem for problem in found if "put in order" not in problem.reason)
     if not len(table):
         return
     made_by = table.attrs.get("model")
-    probabilities = probabilities_beside(path, len(table))
+    probabilities = probabilities_of(table)
     if refinement is None:
         refinement = embedded.get(made_by or "", STEADY_ONLY)
         if refinement.evidence == "probabilities" and probabilities is None:
@@ -119,7 +122,7 @@ def _refine_file(path, target, site, refinement, embedded, done):
     columns |= {name: refined[:, i] for i, name in enumerate(CLASSES)}
     columns |= {"original_label": before, "original_confidence": table["confidence"].to_numpy()}
     # What else was known of the frames stays known: what touched them, their features, the model's own say.
-    columns |= {name: values for name, values in _beside(path, len(table)).items() if name not in columns}
+    columns |= {name: values for name, values in _else_known(table).items() if name not in columns}
     model = refinement.model
     how = "steadying alone"
     if model:
@@ -139,19 +142,9 @@ def _refine_file(path, target, site, refinement, embedded, done):
     done.n_changed += int((label != before).sum())
 
 
-def _beside(path, n_rows):
-    """Return the columns of the Parquet table beside a classification file, if it has the same rows.
-
-    Texts with gaps in them are none of ours and are left out.
-    """
-    beside = parquet_path(path)
-    if not beside.is_file():
-        return {}
-    try:
-        whole = read_classifications(beside, [])
-    except UnreadableFileError:
-        return {}
-    columns = {name: whole[name].to_numpy() for name in whole.columns} if len(whole) == n_rows else {}
+def _else_known(table):
+    """Return the columns of a table by name; texts with gaps in them are none of ours and are left out."""
+    columns = {name: table[name].to_numpy() for name in table.columns}
     return {
         name: values
         for name, values in columns.items()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pulsaurora.archive.tables import parquet_path, read_classifications
+from pulsaurora.archive.tables import read_whole_night
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.frametruth import (
     CONTESTED,
@@ -69,10 +69,10 @@ def find_classifications(root):
     Returns
     -------
     dict of (site, datetime.date) to list of pathlib.Path
-        Sorted. Symbolic links to folders are not followed.
+        Sorted. Symbolic links to folders are followed, each folder once.
     """
     found = {}
-    for folder, _, names in os.walk(root):
+    for folder, names in _folders(root):
         for name in names:
             match = _NAME.fullmatch(name)
             try:
@@ -81,6 +81,34 @@ def find_classifications(root):
                 continue
             found.setdefault(key, []).append(Path(folder, name))
     return {key: sorted(found[key]) for key in sorted(found, key=lambda key: (key[1], key[0]))}
+
+
+def _folders(root):
+    """Yield each folder below `root` and the names of its files, then those that links lead to.
+
+    No folder comes twice, and none around `root`, so that loops of links end.
+    """
+    root = Path(root)
+    seen, waiting = {_identity(folder) for folder in Path(os.path.realpath(root)).parents}, [root]
+    for start in waiting:
+        for folder, below, names in os.walk(start):
+            identity = _identity(folder)
+            if identity is None or identity in seen:
+                below.clear()
+                continue
+            seen.add(identity)
+            yield folder, names
+            paths = (os.path.join(folder, name) for name in sorted(below))
+            waiting += [path for path in paths if os.path.islink(path)]
+
+
+def _identity(folder):
+    """Return what tells a folder from all others, whatever it is called; None if it is gone."""
+    try:
+        about = os.stat(folder)
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def judge_nights(labels, root, problems=None):
@@ -117,10 +145,10 @@ def judge_nights(labels, root, problems=None):
         if not paths:
             without.append(f"{date} {site}")
             continue
-        table, paths = _read(paths, problems)
+        table, paths, probabilities = _read(paths, problems)
         if table is None:
             continue
-        night = _judge(site, date, paths, table, rows, problems)
+        night = _judge(site, date, paths, table, probabilities, rows, problems)
         if night.intervals:
             nights.append(night)
     if without:
@@ -163,7 +191,7 @@ def simulated_nights(folder, root, problems=None):
         except UnreadableFileError as error:
             problems.append(Problem(str(path), str(error).removeprefix(f"{path}: ")))
             continue
-        table, paths = _read(paths, problems)
+        table, paths, probabilities = _read(paths, problems)
         if table is None:
             continue
         times = table["time"].to_numpy().astype("datetime64[us]")
@@ -173,7 +201,7 @@ def simulated_nights(folder, root, problems=None):
         runs = [(int(a), int(b), int(truth[a])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
         runs = [run for run in runs if run[2] >= 0]
         if runs:
-            nights.append(_night(site, date, paths, table, truth, runs))
+            nights.append(_night(site, date, paths, table, probabilities, truth, runs))
     if without:
         some = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
         reason = f"no classification file for {len(without)} of the simulated nights: {some}"
@@ -198,69 +226,53 @@ def _read_truth(path):
 
 
 def _read(paths, problems):
-    """Return the table of a night, from the file or files it has, and those that were used."""
+    """Return the table of a night, from the file or files it has, those that were used, and probabilities."""
     tables = []
     for path in paths:
         try:
-            found = []
-            table = read_classifications(path, found)
-            problems.extend(found)
+            table = read_whole_night(path, problems)
             if len(table):
                 tables.append((path, table))
         except UnreadableFileError as error:
             problems.append(Problem(str(path), str(error).removeprefix(f"{path}: ")))
     if not tables:
-        return None, []
+        return None, [], None
     chosen, aside = choose_apart([table["time"] for _, table in tables])
-    if len(chosen) > 1:  # the imager was changed during the night
-        import pandas as pd
-
-        tables = [tables[index] for index in chosen]
-        whole = pd.concat([table for _, table in tables], ignore_index=True)
-        whole.attrs = {"n_rows": [len(table) for _, table in tables]}
-        return whole, [path for path, _ in tables]
     for index in aside:
         path, table = tables[index]
         best = tables[chosen[0]][0].name
         reason = f"tells of the same hours as {best}, which has more rows; left aside"
         problems.append(Problem(str(path), reason, len(table)))
-    tables = [tables[chosen[0]]]
-    path, table = tables[0]
-    table.attrs = {"n_rows": [len(table)]}
-    return table, [path]
+    paths, tables = zip(*[tables[index] for index in chosen], strict=True)
+    parts = [probabilities_of(table) for table in tables]
+    table = tables[0]
+    if len(tables) > 1:  # the imager was changed during the night
+        import pandas as pd
+
+        table = pd.concat([each[["time", "label", "confidence"]] for each in tables], ignore_index=True)
+    return table, list(paths), None if any(part is None for part in parts) else np.concatenate(parts)
 
 
-def probabilities_beside(path, n_rows):
-    """Return what the Parquet table beside a classification file has of each frame by itself.
+def probabilities_of(table):
+    """Return what the model alone says of each frame, before that was steadied, where a table has it.
 
     Parameters
     ----------
-    path : path-like
-        The classification file.
-    n_rows : int
-        Rows that the file has.
+    table : DataFrame
+        As `read_whole_night` returns it.
 
     Returns
     -------
-    ndarray of float32, shape (n_rows, 4), or None
-        Probabilities of the model alone, before they were steadied, if the table has them. None where there
-        is no table that fits.
+    ndarray of float32, shape (n_frames, 4), or None
     """
-    beside = parquet_path(path)
-    if not beside.is_file():
-        return None
-    try:
-        whole = read_classifications(beside)
-    except UnreadableFileError:
-        return None
     for prefix in ("raw_", ""):
         names = [f"{prefix}{name}" for name in CLASSES]
-        if set(names) <= set(whole) and len(whole) == n_rows:
-            return whole[names].to_numpy(np.float32)
+        if set(names) <= set(table):
+            return table[names].to_numpy(np.float32)
     return None
 
 
-def _judge(site, date, paths, table, rows, problems):
+def _judge(site, date, paths, table, probabilities, rows, problems):
     times = table["time"].to_numpy().astype("datetime64[us]")
     n = len(times)
     truth, intervals, beyond = frame_truth(times, rows)
@@ -271,14 +283,10 @@ def _judge(site, date, paths, table, rows, problems):
     if n_contested := int((truth == CONTESTED).sum()):
         reason = f"{n_contested} frames are labelled with two classes; they are not used"
         problems.append(Problem(first_path, reason, n - n_contested))
-    return _night(site, date, paths, table, truth, intervals)
+    return _night(site, date, paths, table, probabilities, truth, intervals)
 
 
-def _night(site, date, paths, table, truth, intervals):
-    """Put a night together with the probabilities that stand beside its files."""
-    parts = [
-        probabilities_beside(path, n_rows) for path, n_rows in zip(paths, table.attrs["n_rows"], strict=True)
-    ]
+def _night(site, date, paths, table, probabilities, truth, intervals):
     return JudgedNight(
         site,
         date,
@@ -288,5 +296,5 @@ def _night(site, date, paths, table, truth, intervals):
         table["confidence"].to_numpy(np.float32),
         truth,
         intervals,
-        None if any(part is None for part in parts) else np.concatenate(parts),
+        probabilities,
     )

@@ -40,7 +40,8 @@ def command(
     """Make a film of a night: every frame with its time and number, 20 a second, north up.
 
     Writes OUT/YYYYMMDD_SITE_IMAGER_movie.mp4 (H.264); one for each imager that the site had on that date.
-    Frames are numbered from zero along the UT date, as in label workbooks, whatever part is shown.
+    Frames are numbered from zero along the UT date, as in label workbooks, whatever part is shown: a second
+    imager goes on where the first one ended.
     """
     first, last = parse_dates(date, date)
     archive = existing_folder(*((stream0, "--stream0") if dayfiles is None else (dayfiles, "--dayfiles")))
@@ -49,26 +50,25 @@ def command(
         from pulsaurora.archive.layout import find_nights as find
     else:
         from pulsaurora.archive.daynights import find_dayfile_nights as find
-    from pulsaurora.views.movie import FRAMES_A_SECOND, make_movie
+    from pulsaurora.views.movie import FRAMES_A_SECOND, make_movies
 
     nights, problems = find(archive, first, last, parse_sites(site))
-    if not nights:
-        for problem in problems:
-            typer.echo(problem, err=True)
-        what = "the root of a stream0 tree" if dayfiles is None else "a folder of day files with raw frames"
-        raise UsageError(f"no frames of {site} on {date} under {archive}; is it {what}?")
     n_made = 0
-    with log.progress("filming", total=2 * sum(night.n_minutes for night in nights)) as advance:
-        for night in nights:
-            path, n_frames, found = make_movie(
-                night, out, start, end, classifications if ribbon else None, counts, workers, advance
+    try:
+        if not nights:
+            what = (
+                "the root of a stream0 tree" if dayfiles is None else "a folder of day files with raw frames"
             )
-            problems += found
-            if path is not None:
+            raise UsageError(f"no frames of {site} on {date} under {archive}; is it {what}?")
+        labels = classifications if ribbon else None
+        with log.progress("filming", total=2 * sum(night.n_minutes for night in nights)) as advance:
+            films = make_movies(nights, out, start, end, labels, counts, workers, advance, problems)
+            for path, n_frames in films:
                 n_made += 1
                 typer.echo(f"{path}: {n_frames} frames, {n_frames / FRAMES_A_SECOND:.1f} s")
-    for problem in problems:
-        typer.echo(problem, err=True)
+    finally:
+        for problem in problems:
+            typer.echo(problem, err=True)
     if not n_made:
         typer.echo(f"pulsaurora: no frame of {site} on {date} can be read", err=True)
         return 1

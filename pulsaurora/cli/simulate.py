@@ -23,13 +23,14 @@ def command(
     """Write simulated nights as stream0 files.
 
     Files go to OUT/YYYY/MM/DD/SITE_IMAGER/utHH/ as the archive keeps them, and what was truly in the sky of
-    each frame to OUT/truth/YYYYMMDD_SITE_IMAGER_truth.csv. An hour takes about 170 MB.
+    each frame to OUT/truth/YYYYMMDD_SITE_IMAGER_truth.csv. An hour takes about 170 MB. A night that is there
+    is written anew, but not with fewer minutes than it has.
     """
     from pulsaurora.cli import log
     from pulsaurora.cli.options import parse_sites
     from pulsaurora.problems import UsageError
     from pulsaurora.simulation.night import simulate_nights
-    from pulsaurora.simulation.stream0 import write_stream0
+    from pulsaurora.simulation.stream0 import refuse_other_minutes, write_stream0
 
     if site is not None:
         site, *others = parse_sites(site)
@@ -40,9 +41,11 @@ def command(
         n_night = 0
         with log.progress(f"simulating {name} of {nights}", total=n_minutes) as advance:
 
-            def counted(stream=stream, advance=advance):
+            def counted(stream=stream, advance=advance, start=start, n_minutes=n_minutes):
                 nonlocal n_night
                 for minute in stream:
+                    if not n_night:
+                        refuse_other_minutes(out, minute.site, minute.imager, start, n_minutes)
                     n_night += len(minute.times)
                     yield minute
                     advance()

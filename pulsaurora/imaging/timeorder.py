@@ -49,6 +49,23 @@ def order_in_time(times, quality, source, names, own=None):
     return order[~again], problems
 
 
+def as_times(times):
+    """Return times of frames, which callers give as they have them, as datetime64[us].
+
+    Raises
+    ------
+    ContractError
+        If they are numbers: whether of seconds or of anything else, numbers do not tell.
+    """
+    given = np.asarray(times)
+    if given.dtype.kind in "biufc" and given.size:
+        raise ContractError(
+            f"times are numbers ({given.dtype}); expected datetime64, such as "
+            '(1e6 * seconds).astype("datetime64[us]") of seconds since 1970'
+        )
+    return np.asarray(times, "datetime64[us]")
+
+
 def sort_frames(images, times):
     """Put frames that are held as arrays into time order.
 
@@ -67,9 +84,9 @@ def sort_frames(images, times):
     Raises
     ------
     ContractError
-        If the shapes do not fit, or a time is missing or given twice.
+        If the shapes do not fit, times are numbers, or a time is missing or given twice.
     """
-    images, times = np.asarray(images), np.asarray(times, "datetime64[us]")
+    images, times = np.asarray(images), as_times(times)
     if images.ndim != 3 or times.shape != images.shape[:1]:
         raise ContractError(
             f"expected images (n_frames, rows, columns) and as many times, got shapes {images.shape} "

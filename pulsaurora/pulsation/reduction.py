@@ -15,6 +15,7 @@ from pulsaurora._core import _cells, _defects, _stars, _structure
 from pulsaurora.imaging.ephemeris import sun_moon
 from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.imaging.skymap import optics_elevation
+from pulsaurora.imaging.timeorder import as_times
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.modulation import SHORTEST_PERIOD_S, SLOT_S, Light, modulation_rows
 from pulsaurora.pulsation.photons import GAIN, OFFSET, READ_VARIANCE
@@ -221,7 +222,7 @@ def reduce_frames(images, times, grid):
             f"images are {kind} of shape {shape}; "
             f"expected uint16 of shape (n, {grid.shape[0]}, {grid.shape[1]})"
         )
-    times = np.asarray(times, dtype="datetime64[us]")
+    times = as_times(times)
     if times.shape != (len(images),):
         raise ContractError(
             f"{len(images)} images but times of shape {times.shape}; expected one time an image"

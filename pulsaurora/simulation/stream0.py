@@ -3,13 +3,15 @@
 import csv
 import io
 import os
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import deflate
 import numpy as np
 
+from pulsaurora.archive.layout import find_nights, plain_text
 from pulsaurora.classes import CLASSES
+from pulsaurora.problems import UsageError
 
 TRUTH_COLUMNS = ("time", "label", "label_str", "scene", "pulsating_fraction")
 
@@ -49,6 +51,41 @@ def write_stream0(out, minutes):
     for name, parts in truths.items():
         _write_whole(out / "truth" / name, "".join(parts).encode())
     return paths
+
+
+def refuse_other_minutes(out, site, imager, start, n_minutes):
+    """Refuse to write a night where minutes of it lie that would stay, and have no truth any more.
+
+    Parameters
+    ----------
+    out : path-like
+        The stream0 root; need not be there.
+    site, imager : str
+    start : datetime64
+        First minute that is to be written, UTC.
+    n_minutes : int
+
+    Raises
+    ------
+    UsageError
+        If there are minute files of that site and imager, on the same UT dates, before or after those.
+    """
+    out, start = Path(out), np.datetime64(start, "m").item()
+    end = start + timedelta(minutes=n_minutes)
+    if not out.is_dir():
+        return
+    last = end - timedelta(minutes=1)
+    nights, _ = find_nights(out, start.date(), last.date(), [site])
+    for night in nights:
+        midnight = datetime.combine(night.date, datetime.min.time())
+        moments = [midnight + timedelta(hours=each.hour, minutes=each.minute) for each in night.minutes]
+        others = [moment for moment in moments if not start <= moment < end]
+        if night.imager == imager and others:
+            raise UsageError(
+                f"{plain_text(night.folders[0])}: holds {len(others)} minutes besides those to be simulated, "
+                f"{min(others):%H:%M} to {max(others):%H:%M} UT, whose truth would be lost; "
+                "remove that folder or simulate into another"
+            )
 
 
 def _write_whole(path, data):

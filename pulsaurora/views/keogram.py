@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora.archive.layout import plain_text
-from pulsaurora.archive.tables import classification_path, parquet_path, read_classifications
+from pulsaurora.archive.tables import classification_path, parquet_path, read_whole_night
 from pulsaurora.classification.nightskymap import elevation_from_frames, find_night_skymap, night_elevation
 from pulsaurora.imaging.nightreader import open_minutes
 from pulsaurora.problems import ContractError, Problem, UnreadableFileError
@@ -153,7 +153,7 @@ def plot_night(night, out, classifications=None, stream0=None, workers=None, on_
 
 
 def read_labels_of(path, problems):
-    """Read what is known of a night's frames: the Parquet table where there is one, else the text.
+    """Read all that is known of a night's frames, if anything is.
 
     Parameters
     ----------
@@ -167,14 +167,14 @@ def read_labels_of(path, problems):
     DataFrame or None
         None if there is no such file that can be read.
     """
-    for each in (parquet_path(path), Path(path)):
-        if not each.is_file():
-            continue
-        try:
-            return read_classifications(each, problems)
-        except UnreadableFileError as error:
-            problems.append(Problem(str(each), str(error).removeprefix(f"{each}: ")))
-    return None
+    found = [each for each in (Path(path), parquet_path(path)) if each.is_file()]
+    if not found:
+        return None
+    try:
+        return read_whole_night(path, problems)
+    except UnreadableFileError as error:
+        problems.append(Problem(str(found[0]), str(error).removeprefix(f"{found[0]}: ")))
+        return None
 
 
 def elevation_of(night, stream0, problems):

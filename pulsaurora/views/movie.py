@@ -1,8 +1,8 @@
 """Films of a night, frame-numbered, to look at and to label from.
 
 Every frame of the film is one of the night's, in time order, 20 a second. Its number is that of the label
-workbooks: counted from zero along the UT date, whatever part of it the film shows. H.264 in an MP4 file,
-encoded by PyAV, which brings its own FFmpeg.
+workbooks: counted from zero along the UT date, whatever imagers the site had on it and whatever part the film
+shows. H.264 in an MP4 file, encoded by PyAV, which brings its own FFmpeg.
 """
 
 import contextlib
@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora.archive.files import whole_file
-from pulsaurora.archive.tables import classification_path, parquet_path, read_classifications
+from pulsaurora.archive.tables import classification_path, parquet_path, read_whole_night
+from pulsaurora.classification.frametruth import choose_apart
 from pulsaurora.imaging.contrast import clahe
 from pulsaurora.imaging.nightreader import open_minutes
 from pulsaurora.imaging.skymap import elevation_mask, optics_elevation
 from pulsaurora.imaging.timeorder import order_in_time
-from pulsaurora.problems import UnreadableFileError, UsageError
+from pulsaurora.problems import Problem, UnreadableFileError, UsageError
 from pulsaurora.views.filmframe import FilmFrame
 from pulsaurora.workers import n_cores
 
@@ -45,10 +46,11 @@ class _Listed:
     index: np.ndarray  # place in the minute
     limits: tuple  # counts shown black and white
     problems: list
+    first_number: int = 0  # of the first frame, along the UT date
 
 
-def make_movie(
-    night,
+def make_movies(
+    nights,
     out,
     first=None,
     last=None,
@@ -56,15 +58,19 @@ def make_movie(
     counts=False,
     workers=None,
     watch=None,
+    problems=None,
 ):
-    """Make a film of a night, or of a part of it.
+    """Make films of a UT date, or of a part of it: one for each imager that a site had.
+
+    Each is made when the next one is asked for.
 
     Parameters
     ----------
-    night : archive.layout.Night
+    nights : list of archive.layout.Night
+        All that a site had on the date: its frames are numbered from one imager to the next.
     out : path-like
-        Folder; the film is `YYYYMMDD_SITE_IMAGER_movie.mp4` there, or `..._movie_FIRST-LAST.mp4`, with frame
-        numbers, where it is a part.
+        Folder; a film is `YYYYMMDD_SITE_IMAGER_movie.mp4` there, or `..._movie_FIRST-LAST.mp4`, with frame
+        numbers, where it is a part of what the imager has.
     first, last : str or int, optional
         UT times `HH:MM[:SS]` or frame numbers, both included.
     classifications : path-like, optional
@@ -76,51 +82,69 @@ def make_movie(
         Threads; as many as this process may use cores when not given.
     watch : callable, optional
         Called with the number of minutes read or drawn since the last call: each is read twice.
+    problems : list of Problem, optional
+        What could not be read is appended.
 
-    Returns
-    -------
-    path : pathlib.Path or None
-        None if the night has no frame that can be read.
+    Yields
+    ------
+    path : pathlib.Path
     n_frames : int
-    problems : list of Problem
+        No film of imagers without a frame between `first` and `last`, or without one that can be read.
 
     Raises
     ------
     UsageError
-        If there is no frame between `first` and `last`, or the ribbon is asked for and the night has no
+        If no imager has a frame between `first` and `last`, or the ribbon is asked for and there is no
         classification file.
     """
-    minutes = night.minutes
-    labels = None if classifications is None else _labels(night, classifications)
-    with ThreadPoolExecutor(workers or n_cores()) as pool, open_minutes(night) as read:
+    problems = [] if problems is None else problems
+    labels = [
+        None if classifications is None else _labels(night, classifications, problems) for night in nights
+    ]
+    with ThreadPoolExecutor(workers or n_cores()) as pool, contextlib.ExitStack() as opened:
         try:
-            listed = _list_frames(minutes, read, pool, watch)
-            if not len(listed.times):
-                return None, 0, listed.problems
-            chosen = _range(listed.times, night, first, last)
-            classes, confidence = (None, None) if labels is None else _match(listed.times[chosen], *labels)
-            film = FilmFrame(256, f"{night.site} {night.imager}", classes, confidence)
-            path = _path(night, out, chosen, len(listed.times))
-            scale = _scale(listed.limits) if counts else clahe
-
-            def draw(run):
-                return _draw(run, minutes, read, listed, film, scale, chosen.start)
-
-            runs = _runs(listed, chosen)
-            _encode(path, film, _in_order(pool, draw, runs, watch, listed, chosen))
+            reads = [opened.enter_context(open_minutes(night)) for night in nights]
+            parts = []
+            for night, read, known in zip(nights, reads, labels, strict=True):
+                listed = _list_frames(night.minutes, read, pool, watch)
+                problems += listed.problems
+                if len(listed.times):
+                    parts.append((night, read, known, listed))
+            for site in sorted({night.site for night in nights}):
+                of_site = [(night, listed) for night, _, _, listed in parts if night.site == site]
+                _number_along_date(of_site, problems)
+            chosen = [_range(listed, night, first, last) for night, _, _, listed in parts]
+            if parts and not any(chosen):
+                raise UsageError(_no_frame([(night, listed) for night, _, _, listed in parts], first, last))
+            for (night, read, known, listed), part in zip(parts, chosen, strict=True):
+                if part is not None:
+                    path = _path(night, out, part, listed)
+                    _film(path, night, read, known, listed, part, counts, pool, watch)
+                    yield path, part.stop - part.start
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return path, chosen.stop - chosen.start, listed.problems
 
 
-def _labels(night, classifications):
+def _film(path, night, read, labels, listed, chosen, counts, pool, watch):
+    """Make the film of a part of a night."""
+    minutes = night.minutes
+    classes, confidence = (None, None) if labels is None else _match(listed.times[chosen], *labels)
+    film = FilmFrame(256, f"{night.site} {night.imager}", classes, confidence)
+    scale = _scale(listed.limits) if counts else clahe
+
+    def draw(run):
+        return _draw(run, minutes, read, listed, film, scale, chosen.start)
+
+    _encode(path, film, _in_order(pool, draw, _runs(listed, chosen), watch, listed, chosen))
+
+
+def _labels(night, classifications, problems):
     """Times, class codes and confidence from a night's classification file."""
     path = classification_path(classifications, night.site, night.imager, night.date)
-    found = next((each for each in (parquet_path(path), path) if each.is_file()), None)
-    if found is None:
+    if not (path.is_file() or parquet_path(path).is_file()):
         raise UsageError(f"{path}: no such file; classify the night first, or leave out --ribbon")
-    table = read_classifications(found, [])
+    table = read_whole_night(path, problems)
     return table["time"].to_numpy(), table["label"].cat.codes.to_numpy(), table["confidence"].to_numpy()
 
 
@@ -137,7 +161,7 @@ def _match(times, labelled, codes, confidence):
 
 
 def _list_frames(minutes, read, pool, watch):
-    """Read everything once for its times, so that numbers and order are those of the whole date."""
+    """Read everything once for its times, so that numbers and order are those of the whole night."""
     visible = elevation_mask(optics_elevation())
 
     def look(minute):
@@ -166,24 +190,50 @@ def _list_frames(minutes, read, pool, watch):
     return _Listed(times, source, index, shown, problems + dropped)
 
 
-def _range(times, night, first, last):
-    """The part of a night that is asked for: a slice of its frames."""
-    start = 0 if first is None else _place(times, night, first, "left")
-    stop = len(times) if last is None else _place(times, night, last, "right")
-    if start >= stop:
-        raise UsageError(
-            f"no frame of {night.site} {night.date} from {first if first is not None else 'its first'} to "
-            f"{last if last is not None else 'its last'}; it has frames 0 to {len(times) - 1}, "
-            f"{str(times[0])[11:19]} to {str(times[-1])[11:19]} UT"
+def _number_along_date(parts, problems):
+    """Number the frames of a date's imagers as those count that give frames their labels."""
+    chosen, aside = choose_apart([listed.times for _, listed in parts]) if parts else ([], [])
+    number = 0
+    for index in chosen:
+        parts[index][1].first_number = number
+        number += len(parts[index][1].times)
+    for index in aside:
+        night, other = parts[index][0], parts[chosen[0]][0]
+        reason = (
+            f"has the same hours as {other.site}_{other.imager}, which has more frames: labels by frame "
+            "number are taken for those of the other"
         )
-    return slice(start, stop)
+        name = f"{night.date} {night.site}_{night.imager}"
+        problems.append(Problem(name, reason, len(parts[index][1].times)))
 
 
-def _place(times, night, value, side):
+def _range(listed, night, first, last):
+    """The part of a night that is asked for: a slice of its frames; None if it has none of it."""
+    start = 0 if first is None else _place(listed, night, first, "left")
+    stop = len(listed.times) if last is None else _place(listed, night, last, "right")
+    return slice(start, stop) if start < stop else None
+
+
+def _no_frame(parts, first, last):
+    """Say that there is no frame of what was asked for, and which there are."""
+    night = parts[0][0]
+    has = [
+        f"{f'{night.site}_{night.imager}' if len(parts) > 1 else 'it'} has frames {listed.first_number} to "
+        f"{listed.first_number + len(listed.times) - 1}, "
+        f"{str(listed.times[0])[11:19]} to {str(listed.times[-1])[11:19]} UT"
+        for night, listed in parts
+    ]
+    return (
+        f"no frame of {night.site} {night.date} from {first if first is not None else 'its first'} to "
+        f"{last if last is not None else 'its last'}; {'; '.join(has)}"
+    )
+
+
+def _place(listed, night, value, side):
     """Place of a frame number or UT time; of the frame after it for the side `right`."""
     text = str(value).strip()
     if text.isdecimal() and text.isascii():
-        return min(int(text) + (side == "right"), len(times))
+        return min(max(int(text) + (side == "right") - listed.first_number, 0), len(listed.times))
     match = _CLOCK.fullmatch(text)
     try:
         moment = dt.time(*(int(part or 0) for part in match.groups()))
@@ -192,13 +242,13 @@ def _place(times, night, value, side):
     at = np.datetime64(dt.datetime.combine(night.date, moment), "us")
     if side == "right":  # to the end of the second or minute that is named
         at += np.timedelta64(1 if match[3] else 60, "s") - np.timedelta64(1, "us")
-    return int(np.searchsorted(times, at, side))
+    return int(np.searchsorted(listed.times, at, side))
 
 
-def _path(night, out, chosen, n_frames):
+def _path(night, out, chosen, listed):
     name = f"{night.date:%Y%m%d}_{night.site}_{night.imager}_movie"
-    if (chosen.start, chosen.stop) != (0, n_frames):
-        name += f"_{chosen.start:05d}-{chosen.stop - 1:05d}"
+    if (chosen.start, chosen.stop) != (0, len(listed.times)):
+        name += f"_{listed.first_number + chosen.start:05d}-{listed.first_number + chosen.stop - 1:05d}"
     return Path(out) / f"{name}.mp4"
 
 
@@ -230,7 +280,8 @@ def _draw(run, minutes, read, listed, film, scale, film_start):
     if index[-1] >= len(frames) or (frames.times[index] != times).any():
         raise UnreadableFileError(f"{minute.alternatives[0]}: changed while the film was made")
     images = scale(frames.images[index[0] : index[-1] + 1])
-    return film.draw(images, times, np.arange(run.start, run.stop), run.start - film_start)
+    numbers = listed.first_number + np.arange(run.start, run.stop)
+    return film.draw(images, times, numbers, run.start - film_start)
 
 
 def _in_order(pool, draw, runs, watch, listed, chosen):

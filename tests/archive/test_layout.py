@@ -159,6 +159,62 @@ def test_what_is_not_the_archives_is_told(tree):
     }
 
 
+def test_folders_nearly_named_as_the_archives_are_told(tree):
+    frame = NAME.format(0)
+    hours = ("UT08", "ut9", "10", "ut11 ", "ut12.bak", "ut24")
+    twice = "20140310_1400_gill_themis19_full (1).pgm.gz"
+    root = tree(
+        f"{FOLDER}/ut06/{frame}",
+        *(f"{FOLDER}/{hour}/{frame}" for hour in hours),
+        f"{FOLDER}/{twice}",
+        "2014/03/10/rank_themis12",
+        f"2014/3/10/gill_themis19/ut06/{frame}",
+        f"2014/03/10 /gill_themis19/ut06/{frame}",
+        f"GILL/2014-03-10/ut06/{frame}",
+        f"rank/20140310/ut06/{frame}",
+        f"rank/2014-3-10/UT06/{frame}",
+    )
+    (night,), problems = search(root)
+    assert night.n_minutes == 1
+    assert problems == {
+        **dict.fromkeys(hours, "is not named as an hour is, such as ut06, passed over"),
+        twice: "is not a stream0 frame file, passed over",
+        "rank_themis12": "is a file, expected the folder of a night, passed over",
+        "3": "is not named as a month is, such as 03, passed over",
+        "10 ": "is not named as a day is, such as 10, passed over",
+        "GILL": "is not named as a site is, such as gill, passed over",
+        "20140310": "is not named as a date is, such as 2014-03-10, passed over",
+        "2014-3-10": "is not named as a date is, such as 2014-03-10, passed over",
+    }
+    # What was not asked for is not looked at.
+    assert search(root, "2014-04-01", "2014-04-30") == ([], {})
+    assert set(search(root, sites="gill")[1]) == {*hours, twice, "3", "10 ", "GILL"}
+    assert set(search(root / FOLDER)[1]) == {*hours, twice}
+
+
+def test_what_an_archive_holds_besides_is_passed_over_without_a_word(tree):
+    frame = NAME.format(0)
+    root = tree(
+        f"{FOLDER}/ut06/{frame}",
+        f"{FOLDER}/{frame}.md5",
+        f"{FOLDER}/20140310_gill_keogram.jpg",
+        f"{FOLDER}/themis_skymap_gill_20130101-+_vXX.sav",
+        f"{FOLDER}/keograms/20140310_0600.png",
+        f"{FOLDER}/.incoming/{frame}",
+        f"{FOLDER}/wide/20140310_0600_gill_themis19_wide.pgm.gz",
+        f"{FOLDER}/20140310_0600_gill_themis19_wide.pgm.gz",
+        "2014/03/11 keograms/x.png",
+        "2014/summary/x.txt",
+        "2014/03/1",
+        "gill/20140310/readme.txt",
+        "gill/20140310.csv",
+        "LOGS/2014-03-10/log.txt",
+        "skymaps/gill/gill_20130101/x.sav",
+    )
+    (night,), problems = search(root)
+    assert night.n_minutes == 1 and problems == {}
+
+
 def test_an_imager_changed_in_mid_night_makes_two_nights(tree):
     other = "2014/03/10/gill_themis20/ut08/20140310_0800_gill_themis20_full.pgm.gz"
     expected = [("themis19", [6]), ("themis20", [8])]

@@ -156,6 +156,94 @@ def test_rows_that_say_nothing_usable_are_left_out_and_reported(tmp_path, caplog
     assert "7 of 47 rows cannot be read" in caplog.text
 
 
+def rows_of(clocks, confidence=(0.5, 0.75, 0.625)):
+    rows = zip(clocks, confidence, strict=True)
+    return [f"20200218,{clock},1,no_aurora,{value}" for clock, value in rows]
+
+
+@pytest.mark.parametrize(
+    "clocks", [("02:50:00", "02:50:03", "02:50:06"), ("02:50:00.2", "02:50:00.4", "02:50:01")]
+)
+def test_rows_that_another_program_appended_once_more_are_dropped(tmp_path, clocks):
+    path = tmp_path / "x_classifications.txt"
+    rows = rows_of(clocks)
+    path.write_text("\n".join([tables.HEADER, *rows]))
+    good = tables.read_classifications(path)
+    for more in (rows, rows_of(clocks, (0.51, 0.52, 0.53))):  # a rerun of the same model, and of another
+        path.write_text("\n".join([tables.HEADER, *rows, tables.HEADER, *more]))
+        problems = []
+        pd.testing.assert_frame_equal(tables.read_classifications(path, problems), good)
+        assert [problem.reason for problem in problems] == [
+            "rows step back in time 1 times; put in order",
+            "3 rows have the time of another: dropped",
+        ]
+        assert problems[1].n_frames_kept == 3
+
+
+def test_two_frames_of_one_second_stay_two_and_one_row_written_twice_does_not(tmp_path):
+    path = tmp_path / "x_classifications.txt"
+    two = rows_of(("02:50:00", "02:50:00", "02:50:01"))
+    for written, n_dropped in ((two, 0), (two + two, 3), ([two[0], *two], 1), ([*two, two[2]], 1)):
+        path.write_text("\n".join([tables.HEADER, *written]))
+        problems = []
+        assert tables.read_classifications(path, problems)["confidence"].tolist() == [0.5, 0.75, 0.625]
+        told = [problem.reason for problem in problems if "dropped" in problem.reason]
+        assert told == ([f"{n_dropped} rows have the time of another: dropped"] if n_dropped else [])
+
+
+def test_rows_of_another_date_than_the_name_are_told(tmp_path):
+    rows = [tables.HEADER, *rows_of(("02:50:00", "02:50:03", "02:50:06"))]
+    for name, told in (
+        ("20200217_gill_themis19", ["no row is of the date of its name, all are of 2020-02-18"]),
+        ("20200218_gill_themis19", []),
+        ("gill_20200217", []),
+    ):
+        path, problems = tmp_path / f"{name}_classifications.txt", []
+        path.write_text("\n".join(rows))
+        assert len(tables.read_classifications(path, problems)) == 3
+        assert [problem.reason for problem in problems] == told
+    path.write_text("\n".join([*rows, rows[-1].replace("20200218", "20200219")]))
+    path = path.rename(tmp_path / "20200219_gill_themis19_classifications.txt")
+    tables.read_classifications(path, problems := [])
+    assert problems == []
+
+
+def test_the_table_beside_a_text_is_taken_only_if_it_has_the_same_rows(tmp_path):
+    path = tmp_path / "x_classifications.txt"
+    table = a_table(40)
+    tables.write_classifications(path, table, ABOUT)
+    written, beside = path.read_text(), tables.parquet_path(path)
+    parquet = beside.read_bytes()
+    whole = tables.read_whole_night(path, problems := [])
+    assert problems == [] and whole.attrs["model"] == ABOUT["model"] and set(table) <= set(whole)
+    np.testing.assert_array_equal(whole["time"], table["time"])
+    lines = written.split("\n")
+    head, (date, clock, code, name, confidence) = lines[:-2], lines[-2].split(",")
+    other = (int(code) + 1) % 4
+    for last in (
+        f"{date},{clock},{other},{CLASSES[other]},{confidence}",
+        f"{date},{clock},{code},{name},0.123",
+        f"{date},23:59:59,{code},{name},{confidence}",
+        "",
+    ):
+        path.write_text("\n".join([*head, last]))
+        text = tables.read_whole_night(path, problems := [])
+        pd.testing.assert_frame_equal(text, tables.read_classifications(path))
+        reason = "has other rows than the text beside it; left aside"
+        assert problems == [Problem(str(beside), reason, len(text))]
+    path.unlink()
+    assert "raw_label" in tables.read_whole_night(path, problems := []) and problems == []
+    path.write_text(written)
+    for broken in (b"", parquet[:-9]):
+        beside.write_bytes(broken)
+        assert len(tables.read_whole_night(path, problems := [])) == 40
+        assert [each.path for each in problems] == [str(beside)] and problems[0].reason.endswith("left aside")
+    beside.write_bytes(parquet)
+    path.write_text("nothing of the kind")
+    with pytest.raises(UnreadableFileError, match="x_classifications.txt: begins 'nothing"):
+        tables.read_whole_night(path, [])
+
+
 def test_what_is_no_classification_file_is_refused_by_name(tmp_path):
     other = tmp_path / "other.txt"
     other.write_text("frame,label\n1,bv\n")

@@ -246,6 +246,7 @@ class TestClassifyFrames:
         for bad_images, bad_times in (
             (images[0], times),
             (images, times[:2]),
+            (images, np.arange(3) * 3.0 + 1394431200),
             (images, np.array([times[0], times[1], times[1]])),
             (images, np.array([times[0], times[1], "NaT"], "datetime64[us]")),
             (images.astype(float), times),

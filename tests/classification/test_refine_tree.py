@@ -116,6 +116,26 @@ def test_what_else_was_known_of_the_frames_stays_known(tmp_path):
     assert whole.attrs["trained on"] == about["trained on"] and whole.attrs["model name"] == "features.onnx"
 
 
+def test_a_table_of_other_rows_than_the_text_is_left_aside(tmp_path):
+    path, _ = write_night(tmp_path / "in", raw=True)
+    text = path.read_text()
+    path.write_text(text[: text.rindex("\n", 0, -1) + 1])  # somebody took the last row out
+    done = refine_tree(tmp_path / "in", tmp_path / "out")
+    assert [problem.path for problem in done.problems] == [str(parquet_path(path))]
+    assert len(read_classifications(done.paths[0], [])) == 1199
+    assert "raw_pulsating" not in read_classifications(parquet_path(done.paths[0]))
+
+
+def test_what_links_lead_to_is_refined_but_never_the_refined_files(tmp_path):
+    write_night(tmp_path / "disk")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/all").symlink_to(tmp_path / "disk", target_is_directory=True)
+    (tmp_path / "in/refined").symlink_to(tmp_path / "out", target_is_directory=True)
+    first = refine_tree(tmp_path / "in", tmp_path / "out")
+    assert len(first.paths) == 1 and first.paths[0].is_relative_to(tmp_path / "out/all")
+    assert refine_tree(tmp_path / "in", tmp_path / "out").paths == first.paths
+
+
 def test_folders_that_overlap_are_refused(tmp_path):
     write_night(tmp_path / "in")
     (tmp_path / "link").symlink_to(tmp_path / "in", target_is_directory=True)

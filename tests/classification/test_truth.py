@@ -116,7 +116,9 @@ def test_probabilities_beside_a_file_are_taken_if_they_fit(tmp_path):
     np.testing.assert_array_equal(night.probabilities, probabilities)
     path.with_suffix(".parquet").write_bytes(b"no table")
     (night,), told = judge(tmp_path, frames("gill", 0, 5, "p"))
-    assert night.probabilities is None and told == []
+    assert night.probabilities is None
+    (reason,) = told
+    assert reason.startswith("not a Parquet table of classifications") and reason.endswith("; left aside")
 
 
 def test_files_are_found_by_name_in_any_folder(tmp_path):
@@ -128,6 +130,19 @@ def test_files_are_found_by_name_in_any_folder(tmp_path):
     assert find_classifications(flat) == {("gill", DATE): [flat / path.name]}
     table = labels_of(tmp_path, frames("gill", 0, 5, "p"))
     assert len(judge_nights(table, path)) == 1
+
+
+def test_links_to_folders_are_followed_and_loops_end(tmp_path):
+    path = write_night(tmp_path / "disk/nights", [0] * 6)
+    root = tmp_path / "disk/out"
+    (root / "2019").mkdir(parents=True)
+    (root / "2020").symlink_to(tmp_path / "disk/nights/2020", target_is_directory=True)
+    (root / "again").symlink_to(tmp_path / "disk/nights", target_is_directory=True)
+    (root / "2019/up").symlink_to(tmp_path, target_is_directory=True)
+    (root / "2019/here").symlink_to("here", target_is_directory=True)
+    (path.parent / "round").symlink_to(root, target_is_directory=True)
+    assert find_classifications(root) == {("gill", DATE): [root / "2020/02/18" / path.name]}
+    assert find_classifications(tmp_path / "disk") == {("gill", DATE): [path]}
     assert find_classifications(tmp_path / "none") == {}
 
 

@@ -24,3 +24,21 @@ def test_the_same_seed_writes_the_same_files(tmp_path):
     first, second = (sorted((tmp_path / name).rglob("*.*")) for name in "ab")
     assert [p.name for p in first] == [p.name for p in second]
     assert all(p.read_bytes() == q.read_bytes() for p, q in zip(first, second, strict=True) if p.is_file())
+
+
+def test_a_night_that_has_other_minutes_is_not_left_with_half_a_truth(tmp_path, capsys):
+    def simulate(minutes):
+        return run(["simulate", str(tmp_path), "--minutes", str(minutes), "--seed", "9", "--site", "gill"])
+
+    def known():
+        return {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+
+    assert simulate(1) == 0
+    assert simulate(2) == 0  # each minute anew
+    before = known()
+    capsys.readouterr()
+    assert simulate(1) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "gill_themis" in said and "holds 1 minutes besides those to be simulated" in said
+    assert known() == before
+    assert simulate(2) == 0 and known() == before

@@ -249,6 +249,7 @@ def test_two_neighbours_that_shine_together_now_and_then_stay_two():
         (SKY[:3], times_of_frames(2), "as many times"),
         (SKY[0], times_of_frames(1), "expected images"),
         (SKY[:3], times_of_frames(3)[[0, 1, 1]], "a time of its own"),
+        (SKY[:3], np.arange(3) * 3.0 + 1394431200, r"numbers \(float64\)"),
         (SKY[:3, :100, :100], times_of_frames(3), "64 x 64"),
         (SKY[:3].astype(np.int32), times_of_frames(3), "uint16"),
     ],

@@ -639,6 +639,7 @@ def test_no_frames_give_no_rows():
     [
         (np.zeros((2, 256, 256), np.float64), times_of([0, 3]), "float64"),
         (np.zeros((2, 256, 256), np.uint16), times_of([0]), "2 images but times"),
+        (np.zeros((2, 256, 256), np.uint16), [1394431200, 1394431203], r"numbers \(int64\)"),
         (np.zeros((2, 256, 256), np.uint16), times_of([3, 0]), "do not ascend"),
         (np.zeros((2, 100, 100), np.uint16), times_of([0, 3]), "64 x 64"),
         (np.zeros((256, 256), np.uint16), times_of([0]), "shape"),

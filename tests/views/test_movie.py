@@ -9,7 +9,7 @@ import pytest
 import synthetic
 
 from pulsaurora.archive.layout import find_nights
-from pulsaurora.archive.tables import classification_path, write_classifications
+from pulsaurora.archive.tables import classification_path, parquet_path, write_classifications
 from pulsaurora.classes import CLASSES
 from pulsaurora.cli import log, main
 from pulsaurora.imaging.contrast import clahe
@@ -20,7 +20,7 @@ from pulsaurora.simulation.night import simulate_minutes, write_stream0
 from pulsaurora.views import movie
 from pulsaurora.views.colors import CLASS_COLORS
 from pulsaurora.views.filmframe import RIBBON_ROWS, TITLE_ROWS, glyphs, text_pixels, yuv_of
-from pulsaurora.views.movie import make_movie
+from pulsaurora.views.movie import make_movies
 
 av = pytest.importorskip("av")
 DATE = dt.date(2014, 3, 10)
@@ -86,6 +86,13 @@ def night(root):
     return found
 
 
+def make_movie(found, *arguments, **known):
+    """The film of one imager: path, number of frames and problems."""
+    problems = []
+    (film,) = make_movies([found], *arguments, problems=problems, **known)
+    return *film, problems
+
+
 @pytest.fixture
 def flat(monkeypatch):
     """No equalizing, so that a disk stays a disk."""
@@ -146,6 +153,67 @@ def test_a_part_of_a_night_keeps_the_numbers_of_its_date(tmp_path, flat):
             make_movie(found, tmp_path / "o", value)
 
 
+def numbers_of(folder):
+    """First and last number that is written in each film of a folder, by the film's name."""
+    decoded = {path.name: decode(path)[0] for path in sorted(folder.iterdir())}
+    return {name: (number_of(film[0]), number_of(film[-1])) for name, film in decoded.items()}
+
+
+def test_a_second_imager_goes_on_where_the_first_ended_as_labels_count(tmp_path, flat, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    stream0(tmp_path / "s", ("06:02", "06:03"), 5, imager="themis12")  # named before the other, yet later
+    stream0(tmp_path / "s", ("06:00", "06:01"), 5)
+    movie_of = ["movie", "gill", str(DATE), "--stream0", "s", "--out"]
+    assert main.run([*movie_of, "whole"]) == 0
+    assert numbers_of(tmp_path / "whole") == {
+        "20140310_gill_themis19_movie.mp4": ("#00000", "#00009"),
+        "20140310_gill_themis12_movie.mp4": ("#00010", "#00019"),
+    }
+    assert main.run([*movie_of, "part", "--start", "8", "--end", "12"]) == 0
+    assert numbers_of(tmp_path / "part") == {
+        "20140310_gill_themis19_movie_00008-00009.mp4": ("#00008", "#00009"),
+        "20140310_gill_themis12_movie_00010-00012.mp4": ("#00010", "#00012"),
+    }
+    # What only one of them has is no fault of the other.
+    assert main.run([*movie_of, "one", "--start", "06:02", "--end", "06:02"]) == 0
+    assert main.run([*movie_of, "one", "--start", "3", "--end", "4"]) == 0
+    assert numbers_of(tmp_path / "one") == {
+        "20140310_gill_themis12_movie_00010-00014.mp4": ("#00010", "#00014"),
+        "20140310_gill_themis19_movie_00003-00004.mp4": ("#00003", "#00004"),
+    }
+    capsys.readouterr()
+    assert main.run([*movie_of, "none", "--start", "07:00"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert (
+        "gill_themis12 has frames 10 to 19, 06:02:00 to 06:03:12 UT; gill_themis19 has frames 0 to 9" in told
+    )
+    log.stop()
+
+
+def test_of_imagers_at_the_same_hours_labels_count_those_of_the_longer(tmp_path, flat):
+    stream0(tmp_path / "s", ("06:00", "06:01"), 3)
+    stream0(tmp_path / "s", ("06:01",), 2, imager="themis12")
+    nights, problems = find_nights(tmp_path / "s", DATE, DATE)
+    assert len(list(make_movies(nights, tmp_path / "o", problems=problems))) == 2
+    assert {first for first, _ in numbers_of(tmp_path / "o").values()} == {"#00000"}
+    (problem,) = problems
+    assert (
+        problem.path == "2014-03-10 gill_themis12" and "has the same hours as gill_themis19" in problem.reason
+    )
+
+
+def test_day_files_that_cannot_be_used_are_told_where_there_is_no_frame_either(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    stream0(tmp_path / "s", n_frames=2)
+    pack_themis("s", "d", DATE, DATE, raw16=True)
+    (tmp_path / "d/2014").mkdir()
+    (tmp_path / "d/2014/all-images-2014-03-10-gill.h5").write_bytes(b"no day file")
+    assert main.run(["movie", "gill", str(DATE), "--dayfiles", "d", "--out", "o", "--start", "09:00"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "2014/all-images-2014-03-10-gill.h5: " in told and "no frame of gill" in told
+    log.stop()
+
+
 def test_overlapping_clocks_and_bad_files(tmp_path, flat):
     root = stream0(tmp_path / "s", ("06:00",), 4)
     # The next file's frames lie between those of the first, and repeat one of its times.
@@ -192,6 +260,17 @@ def test_the_ribbon_shows_the_class_of_each_frame(tmp_path, flat):
         wanted = text_pixels(said).astype(float)
         shown = luma(decoded[number])[height - RIBBON_ROWS + 6 :][: len(wanted), 8 : 8 + wanted.shape[1]]
         assert np.corrcoef(shown.ravel(), wanted.ravel())[0, 1] > 0.9
+
+
+def test_the_ribbon_is_of_the_text_where_the_table_beside_it_is_broken(tmp_path, flat):
+    found = night(stream0(tmp_path / "s", ("06:00",), 4))
+    path = classification_path(tmp_path / "c", "gill", "themis19", DATE)
+    times = synthetic.frame_times(4, "2014-03-10T06:00:00.5")
+    table = {"time": times, "label": np.full(4, 3), "confidence": np.full(4, 0.5, np.float32)}
+    write_classifications(path, table, {"version": "0"})
+    parquet_path(path).write_bytes(b"")
+    _, n_frames, problems = make_movie(found, tmp_path / "o", classifications=tmp_path / "c")
+    assert n_frames == 4 and [problem.path for problem in problems] == [str(parquet_path(path))]
 
 
 def test_one_scale_for_the_whole_film(tmp_path):
