@@ -295,6 +295,8 @@ def test_the_real_images_through_the_command(shared_data, tmp_path, model, monke
     assert [str(time)[:19] for time in table["time"]] == ["2015-10-07 08:23:51", "2015-10-07 08:24:04"]
     assert main.run(["classify", *dates, *arguments, "--dayfiles", "."]) == 2
     assert main.run(["classify", *dates, "--wavelengths", "558"]) == 2
+    assert main.run(["classify", *dates, *arguments, "--sites", "gill"]) == 2
+    assert "--sites is not for --pfrr" in capsys.readouterr().err
     assert main.run(["classify", *dates, *arguments, "--wavelengths", "555"]) == 2
     assert main.run(["classify", "2015-10-08", "2015-10-08", *arguments]) == 2
     assert "is it the root of a PFRR tree?" in capsys.readouterr().err
