@@ -29,14 +29,14 @@ def find_dayfile_nights(root, start, end, sites=None, shard=None):
     nights : list of Night
         With `dayfile` set, by date, site and imager. The minutes are those of the files it was made from.
     problems : list of Problem
-        Day files that cannot be used.
+        Day files that cannot be used, or are left aside for another one of the same night.
     """
     nights, problems = [], []
-    for path, named in _dayfiles(root, start, end, "????"):
+    for paths, named in _dayfiles(root, start, end, "????"):
         if named.site is None or not (sites is None or named.site in sites):
             continue
         if shard is None or shard.takes(named.site, named.date):
-            _take(nights, problems, _nights_of, path, named)
+            _take(nights, problems, _nights_of, paths, named)
     return nights, problems
 
 
@@ -59,36 +59,50 @@ def find_pfrr_dayfile_nights(root, start, end, wavelengths=None, besides=()):
     nights : list of PfrrNight
         With `dayfile` set, by date and wavelength.
     problems : list of Problem
-        Day files that cannot be used.
+        Day files that cannot be used, or are left aside for another one of the same night.
     """
     wanted = None if wavelengths is None else {*wavelengths, NO_WAVELENGTH}
     nights, problems = [], []
-    for path, named in _dayfiles(root, start, end, "???"):
+    for paths, named in _dayfiles(root, start, end, "???"):
         if named.wavelength is None or named.wavelength in besides:
             continue
         if wanted is None or named.wavelength in wanted:
-            _take(nights, problems, _pfrr_nights_of, path, named)
+            _take(nights, problems, _pfrr_nights_of, paths, named)
     return nights, problems
 
 
 def _dayfiles(root, start, end, which):
-    """Yield path and name of each day file of some dates."""
+    """Yield the day files of one name, the nearest to the root first, and that name, by date and name."""
     root = Path(root)
     for day in range((end - start).days + 1):
         date = start + dt.timedelta(days=day)
+        found = {}
         for below in ("", f"{date:%Y}", f"{date:%Y/%m}", f"{date:%Y/%m/%d}"):
-            for path in sorted((root / below).glob(f"all-images-{date:%Y-%m-%d}-{which}.h5")):
-                named = parse_dayfile_name(path.name)
-                if named is not None:
-                    yield path, named
+            for path in (root / below).glob(f"all-images-{date:%Y-%m-%d}-{which}.h5"):
+                found.setdefault(path.name, []).append(path)
+        for name, paths in sorted(found.items()):
+            named = parse_dayfile_name(name)
+            if named is not None:
+                yield paths, named
 
 
-def _take(nights, problems, nights_of, path, named):
-    try:
-        nights += nights_of(path, named)
-    except UnreadableFileError as error:
-        name = plain_text(path)
-        problems.append(Problem(name, str(error).removeprefix(f"{name}: ")))
+def _take(nights, problems, nights_of, paths, named):
+    """Add the nights of a day file; of several with its name, those of the one with most frames."""
+    usable = []
+    for path in paths:
+        try:
+            usable.append((path, *nights_of(path, named)))
+        except UnreadableFileError as error:
+            name = plain_text(path)
+            problems.append(Problem(name, str(error).removeprefix(f"{name}: ")))
+    if not usable:
+        return
+    best, most, found = max(usable, key=lambda one: one[1])  # of equals the first
+    nights += found
+    for path, n_frames, _ in usable:
+        if path != best:
+            reason = f"has {n_frames} frames of the same night as {plain_text(best)}, which has {most}"
+            problems.append(Problem(plain_text(path), f"{reason}; left aside, keep one of the two"))
 
 
 def _table_of(path, day):
@@ -111,7 +125,7 @@ def _pfrr_nights_of(path, named):
             raise UnreadableFileError(
                 f"{plain_text(path)}: has frames of {rows} x {columns} pixels, expected 512 x 512"
             )
-        return [PfrrNight(named.date, named.wavelength, dayfile=path)]
+        return len(day), [PfrrNight(named.date, named.wavelength, dayfile=path)]
 
 
 def _nights_of(path, named):
@@ -129,4 +143,4 @@ def _nights_of(path, named):
                 night.hours.setdefault(minute.hour, []).append(minute)
             if night.hours:
                 nights.append(night)
-    return nights
+        return len(day), nights

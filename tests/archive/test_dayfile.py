@@ -200,6 +200,27 @@ def test_nights_of_day_files(tmp_path):
     assert find_dayfile_nights(tmp_path, first, last, ["fsmi"])[0] == []
 
 
+def test_of_two_day_files_of_one_night_the_one_with_more_frames_counts(tmp_path):
+    """Whichever was done last was written over the other."""
+    date = dt.date(2014, 3, 10)
+    for folder in ("", "2014", "2014/03"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        write_ours(tmp_path / folder / NAME)
+    paths = [tmp_path / NAME, tmp_path / "2014" / NAME, tmp_path / "2014/03" / NAME]
+
+    def found():
+        nights, problems = find_dayfile_nights(tmp_path, date, date)
+        assert [night.imager for night in nights] == ["themis19", "themis20"]
+        assert all("left aside, keep one" in problem.reason for problem in problems)
+        return {night.dayfile for night in nights}, [problem.path for problem in problems]
+
+    # Of equals the nearest to the root.
+    assert found() == ({paths[0]}, [str(paths[1]), str(paths[2])])
+    with h5py.File(paths[0], "r+") as file:
+        file["iso_ut_time"][0] = b""
+    assert found() == ({paths[1]}, [str(paths[0]), str(paths[2])])
+
+
 def external_link(file, elsewhere):
     del file["images"]
     file["images"] = h5py.ExternalLink(str(elsewhere), "images")
