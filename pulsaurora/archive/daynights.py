@@ -10,6 +10,9 @@ from pulsaurora.archive.layout import Minute, Night, plain_text
 from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, SIDES, PfrrNight
 from pulsaurora.problems import Problem, UnreadableFileError
 
+# Files that do not tell their night may be of a clock that was a day off.
+_NOON, _FARTHEST = np.timedelta64(12, "h"), np.timedelta64(36, "h")
+
 
 def find_dayfile_nights(root, start, end, sites=None, shard=None):
     """List the nights that can be worked on from THEMIS day files with raw frames.
@@ -105,8 +108,8 @@ def _take(nights, problems, nights_of, paths, named):
             problems.append(Problem(plain_text(path), f"{reason}; left aside, keep one of the two"))
 
 
-def _table_of(path, day):
-    """What our own files tell of each frame, of a file that has raw frames."""
+def _table_of(path, day, named):
+    """What our own files tell of each frame, of a file that has raw frames and its own name."""
     if not day.has_raw16:
         day.raw16()  # says what is missing and what would help
     table = day.frame_table()
@@ -114,12 +117,29 @@ def _table_of(path, day):
         raise UnreadableFileError(
             f"{plain_text(path)}: does not tell which frames were one file; pack the night again"
         )
+    _check_name(path, day, named)
     return table
+
+
+def _check_name(path, day, named):
+    """Refuse a file that has the name of another night: labels would be of that one."""
+    packed = day.about.get("night")
+    if packed is not None:
+        is_own, found = packed == f"{named.date}-{named.site or named.wavelength}", packed
+    else:
+        middle = day.times[len(day) // 2] if len(day) else np.datetime64(named.date, "us") + _NOON
+        is_own = abs(middle - np.datetime64(named.date, "us") - _NOON) <= _FARTHEST
+        found = middle.astype("datetime64[D]")
+    if not is_own:
+        raise UnreadableFileError(
+            f"{plain_text(path)}: holds frames of {found}, not what its name tells; give it the name "
+            "of its frames or pack the night again"
+        )
 
 
 def _pfrr_nights_of(path, named):
     with read_dayfile(path) as day:
-        _table_of(path, day)
+        _table_of(path, day, named)
         rows, columns = day.shape[1:]
         if rows != columns or rows not in SIDES:
             raise UnreadableFileError(
@@ -130,7 +150,7 @@ def _pfrr_nights_of(path, named):
 
 def _nights_of(path, named):
     with read_dayfile(path) as day:
-        table = _table_of(path, day)
+        table = _table_of(path, day, named)
         if day.shape[1:] != (256, 256):
             raise UnreadableFileError(
                 f"{plain_text(path)}: has frames of {day.shape[1:]} pixels, expected 256 x 256"
