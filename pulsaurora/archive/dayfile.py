@@ -103,7 +103,7 @@ class DayFile:
         As the file's name says, else the date of its first frame.
     latitude, longitude : float or None, degrees north and east
     about : dict
-        What pulsaurora noted when it made the file: version, settings, inputs, imagers, problems. Empty for
+        What pulsaurora noted when it made the file: version, night, imagers, qualities, problems. Empty for
         files of other programs.
     problems : list of Problem
         What is wrong with this file, as far as reading its times has shown.
@@ -321,6 +321,8 @@ def _checked_notes(notes):
             for name, limit in (("latitude", 90), ("longitude", 360), ("position_since", 1440)):
                 if not -limit <= imager[name] <= limit:
                     raise ValueError
+    if "night" in notes and not re.fullmatch(r"[a-z0-9-]{1,40}", notes["night"], re.ASCII):
+        raise ValueError
     for flags in notes["qualities"]:
         if not all(re.fullmatch(r"\w{1,40}", flag, re.ASCII) for flag in flags):
             raise ValueError

@@ -61,6 +61,15 @@ class PfrrNight:
     def name(self):
         return f"{self.date:%Y-%m-%d}-{self.wavelength}"
 
+    @property
+    def imager(self):
+        return imager_through(self.wavelength)
+
+
+def imager_through(wavelength):
+    """Name the imager by its filter: `dasc558`, or `dasc` where none is known (`000`)."""
+    return "dasc" if wavelength == NO_WAVELENGTH else f"dasc{wavelength}"
+
 
 def parse_pfrr_name(name):
     """Read `PKR_DASC_0558_20151007_082351.743.FITS`; None for a name that is not of this form."""

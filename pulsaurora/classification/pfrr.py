@@ -5,6 +5,8 @@ those of a THEMIS imager; features are computed with the cadence of the filter. 
 been measured: docs/pfrr.md says what is known.
 """
 
+import contextlib
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +18,8 @@ from pulsaurora.archive.layout import fingerprint_files
 from pulsaurora.archive.pfrr_layout import (
     NO_WAVELENGTH,
     WAVELENGTHS,
-    PfrrNight,
     find_pfrr_nights,
-    parse_pfrr_name,
+    imager_through,
 )
 from pulsaurora.archive.tables import classification_path, parquet_path, read_about
 from pulsaurora.classification.batch import classified_already, keep_labels, run_batch
@@ -32,7 +33,7 @@ from pulsaurora.imaging.pfrrnight import open_images
 from pulsaurora.imaging.pfrrpack import calibration_folders, night_calibration
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.imaging.timeorder import order_in_time
-from pulsaurora.problems import ContractError
+from pulsaurora.problems import ContractError, Problem
 from pulsaurora.pulsation.looks import look_features
 from pulsaurora.pulsation.reduction import Reduced, SkyGrid, reduce_frames
 
@@ -91,39 +92,53 @@ def cadence_of(times):
 
 @dataclass(frozen=True, slots=True)
 class PfrrTask:
-    """One date and filter to be classified: all that whoever does it must know.
+    """What is classified at one time: a date and filter, or a whole date where headers tell the filter.
 
     Attributes
     ----------
-    night : PfrrNight
+    nights : tuple of PfrrNight
+        Of one date. Several where names of some images tell no filter: what is of one filter goes to one
+        file, whatever tells it.
     out : Path
     calibration : tuple of Path
         Folders where the elevation of each pixel may lie.
     model : Path or None
     overwrite : bool
+    wavelengths : tuple of str or None
+        Filters that are asked for; files are made of no other. All when None.
     """
 
-    night: PfrrNight
+    nights: tuple
     out: Path
     calibration: tuple = ()
     model: Path | None = None
     overwrite: bool = False
+    wavelengths: tuple | None = None
+
+    @property
+    def is_mixed(self):
+        """Whether only headers tell the filter of some images."""
+        return any(night.wavelength == NO_WAVELENGTH for night in self.nights)
+
+    @property
+    def named_imagers(self):
+        """Those that names tell; a file of each is made."""
+        return [night.imager for night in self.nights if night.wavelength != NO_WAVELENGTH]
 
     @property
     def imagers(self):
-        """What the night's frames may be of: where names tell no filter, headers may."""
-        if self.night.wavelength == NO_WAVELENGTH:
-            return ("dasc", *(f"dasc{wavelength}" for wavelength in WAVELENGTHS))
-        return (f"dasc{self.night.wavelength}",)
+        """What the images may be of, as far as it is asked for."""
+        known = map(imager_through, (NO_WAVELENGTH, *WAVELENGTHS) if self.is_mixed else ())
+        return [imager for imager in dict.fromkeys([*known, *self.named_imagers]) if self.asks_for(imager)]
 
     @property
     def name(self):
-        return self.named(self.imagers[0])[0]
+        return self.named(self.nights[0].imager)[0]
 
     @property
     def path(self):
-        """The classification file that is to be there."""
-        return self.named(self.imagers[0])[1]
+        """The classification file that is to be there: of a mixed date the same one whatever is asked for."""
+        return self.named(self.nights[0].imager)[1]
 
     @property
     def files(self):
@@ -135,10 +150,18 @@ class PfrrTask:
     def n_parts(self):
         return 1
 
+    def asks_for(self, imager):
+        return self.wavelengths is None or imager in map(imager_through, self.wavelengths)
+
     def named(self, imager):
         """Name of the night of one imager, and path of its classification file."""
-        path = classification_path(self.out, SITE, imager, self.night.date)
-        return f"{self.night.date:%Y%m%d}_{SITE}_{imager}", path
+        date = self.nights[0].date
+        return f"{date:%Y%m%d}_{SITE}_{imager}", classification_path(self.out, SITE, imager, date)
+
+    def sources(self, imager):
+        """Files that may hold frames of one imager."""
+        nights = [night for night in self.nights if night.imager in (imager, "dasc")]
+        return [path for night in nights for path in (*night.files, night.dayfile) if path is not None]
 
 
 def classify_pfrr(
@@ -197,28 +220,28 @@ def classify_pfrr(
     if model.kind != "features":
         raise ContractError(f"PFRR images need a features model; this one is of the kind {model.kind}")
     folders = tuple(calibration_folders(raw, calibration))
+    asked = None if wavelengths is None else tuple(wavelengths)
 
     def list_days(problems):
         for date in dates(start, end):
             # One site, so that dates alone go round the shards; filters share calibration and damage.
             found = ([], []) if shard and not shard.takes("", date) else _find(raw, date, wavelengths)
             problems.extend(found[1])
-            yield [PfrrTask(night, Path(out), folders, model_path, overwrite) for night in found[0]]
+            yield [PfrrTask(nights, Path(out), folders, model_path, overwrite, asked) for nights in found[0]]
 
     engine = engine or ThreadEngine(workers)
     return run_batch(list_days, raw, out, start, end, None, engine, watch, model, classify_pfrr_task, shard)
 
 
 def _find(raw, date, wavelengths):
-    """Nights of a date; day files count where there are no images of a filter."""
+    """Nights of a date that are done together; day files count where there are no images of a filter."""
     nights, problems = find_pfrr_nights(raw, date, date, wavelengths)
     known = {night.wavelength for night in nights}
-    if NO_WAVELENGTH in known:
-        # Headers may tell the filter that other names tell: what is of one filter goes to one file.
-        files = sorted((parse_pfrr_name(path.name).start, path) for night in nights for path in night.files)
-        nights = [PfrrNight(date, NO_WAVELENGTH, [path for _, path in files])]
     packed, more = find_pfrr_dayfile_nights(raw, date, date, wavelengths, known)
-    return sorted(nights + packed, key=lambda night: night.wavelength), problems + more
+    nights = sorted(nights + packed, key=lambda night: night.wavelength)
+    # Headers may tell the filter that other names tell.
+    is_mixed = bool(nights) and nights[0].wavelength == NO_WAVELENGTH
+    return [tuple(nights)] if is_mixed else [(night,) for night in nights], problems + more
 
 
 def classify_pfrr_task(task, model, pool, count, stop):
@@ -230,71 +253,97 @@ def classify_pfrr_task(task, model, pool, count, stop):
         Several where names tell no filter and headers tell more than one.
     """
     model = load_model(task.model) if model is None else model
-    night = task.night
-    calibration, used, problems = {}, [night.dayfile], []
-    if night.dayfile is None:
-        calibration, used, problems = night_calibration(task.calibration, night.date)
-    about = {
-        "version": __version__,
-        "model": model.sha256,
-        "trained on": model.learned_from,
-        "inputs": fingerprint_files([*night.files, *used]),
-    }
+    calibration, used, problems = {}, [], []
+    if any(night.dayfile is None for night in task.nights):
+        calibration, used, problems = night_calibration(task.calibration, task.nights[0].date)
+
+    def about(imager):
+        return {
+            "version": __version__,
+            "model": model.sha256,
+            "trained on": model.learned_from,
+            "inputs": fingerprint_files([*task.sources(imager), *used]),
+        }
+
     if not task.overwrite and (already := _done_already(task, about)):
         return already
-    groups, unread = _read(night, calibration.get("elevation"), pool, stop)
+    groups, unread, told = _read(task, calibration.get("elevation"), pool, stop)
+    more = {"imagers": " ".join(sorted(told))} if task.is_mixed else {}
     results = []
-    if len(task.imagers) > 1:
-        about["imagers"] = " ".join(sorted(groups))
-    for imager, rows in sorted(groups.items()) or [(task.imagers[0], [])]:
-        labelled = _label(rows, model)
-        told = [*problems, *unread, *labelled.problems]
-        results.append(keep_labels(*task.named(imager), labelled, about, model, told))
-        problems, unread = [], []
+    for imager in sorted({*task.named_imagers, *groups}) or task.imagers[:1]:
+        labelled = _label(groups.get(imager, []), model)
+        # What is of no known filter is told with the first.
+        found = [*problems, *unread.pop("dasc", []), *unread.pop(imager, []), *labelled.problems]
+        results.append(keep_labels(*task.named(imager), labelled, about(imager) | more, model, found))
+        problems = []
     return results
 
 
 def _done_already(task, about):
     """Return the results of a night of which all files are there, else an empty list.
 
-    Of a night whose names tell no filter, each file tells which others there are: whoever was killed between
-    one and the next has left some of them.
+    Of a mixed date each file tells which others there are: whoever was killed between one and the next has
+    left some of them.
     """
-    found = {imager: classified_already(*task.named(imager), about) for imager in task.imagers}
-    found = {imager: result for imager, result in found.items() if result is not None}
-    if len(task.imagers) > 1:
-        told = [read_about(result.path).get("imagers") for result in found.values()]
-        if any(imagers is None or not {*imagers.split()} <= {*found} for imagers in told):
-            return []
-    return list(found.values())
+    needed, found, looked_at = {*task.named_imagers}, {}, list(task.imagers)
+    for imager in looked_at:
+        result = classified_already(*task.named(imager), about(imager))
+        if result is None:
+            continue
+        found[imager] = result
+        if task.is_mixed:
+            told = read_about(result.path).get("imagers")
+            if told is None:
+                return []
+            told = {each for each in told.split() if task.asks_for(each)}
+            needed |= told
+            looked_at += sorted(told.difference(looked_at))
+    if not needed <= {*found}:
+        return []
+    return [result for imager, result in sorted(found.items()) if imager in needed or not needed]
 
 
-def _read(night, elevation, pool, stop):
-    """Reduced frames by imager, and the problems of files that gave none."""
-    groups, unread = {}, []
-    with open_images(night) as (parts, read_part, kept):
-        elevation = kept if elevation is None else elevation
+def _read(task, elevation, pool, stop):
+    """Reduced frames by imager, problems of files that gave none by imager, and the imagers headers tell.
+
+    Frames of a filter that is not asked for, and those whose name tells another one, are not kept.
+    """
+    groups, unread, told = {}, {}, set()
+    with contextlib.ExitStack() as stack:
+        opened = [(night, *stack.enter_context(open_images(night))) for night in task.nights]
+        grids = [elevation, *(kept for *_, kept in opened)]
+        elevation = next((grid for grid in grids if grid is not None), None)
         if elevation is None:
             elevation = optics_elevation((SIDE, SIDE), _CENTRE, _RADIUS)
         block = len(elevation) // SIDE
         grid = SkyGrid(elevation.reshape(SIDE, block, SIDE, block).mean(axis=(1, 3)))
 
-        def read(part):
+        def read(night, read_part, part):
             if stop.is_set():
                 raise KeyboardInterrupt
             frames = read_part(part)
             rows = Rows(_name(night, part), frames.times, frames.quality, frames.problems)
-            if len(frames):
+            if len(frames) and night.imager not in (frames.imager, "dasc"):
+                rows.problems = [*rows.problems, Problem(rows.name, _disagreement(night, frames))]
+            elif len(frames) and task.asks_for(frames.imager):
                 rows.reduced = reduce_frames(as_themis(frames.images), frames.times, grid)
                 rows.position = (frames.latitude, frames.longitude)
             return frames.imager, rows
 
-        for imager, rows in pool.map(read, parts):
-            if rows.reduced is None:
-                unread += rows.problems
-            else:
-                groups.setdefault(imager, []).append(rows)
-    return groups, unread
+        for night, parts, read_part, _ in opened:
+            for imager, rows in pool.map(functools.partial(read, night, read_part), parts):
+                if rows.reduced is not None:
+                    groups.setdefault(imager, []).append(rows)
+                elif len(rows.times) == 0 or night.imager != "dasc":
+                    unread.setdefault(night.imager, []).extend(rows.problems)
+                if night.imager == "dasc" and len(rows.times):
+                    told.add(imager)
+    return groups, unread, told
+
+
+def _disagreement(night, frames):
+    header = frames.imager.removeprefix("dasc") or "no filter"
+    return f"its name tells {night.wavelength} nm, its header {header}: left out; name it by its true filter"
 
 
 def _name(night, part):

@@ -17,12 +17,15 @@ from pulsaurora.classification.frametruth import (
     choose_apart,
     frame_truth,
 )
+from pulsaurora.imaging.pfrr import SITE as PFRR
 from pulsaurora.problems import Problem, UnreadableFileError
 
 _TRUTH_NAME = re.compile(r"(\d{8})_([a-z0-9]{4})_(\w+)_truth\.csv", re.ASCII)
 # Text keeps whole seconds, and the frames of a simulated night are 3 s apart.
 _TIME_SLACK = np.timedelta64(1, "s")
-_NAME = re.compile(r"(\d{8})_([a-z0-9]{4})_(\w+)_classifications\.txt", re.ASCII)
+_NAME = re.compile(r"(\d{8})_([a-z0-9]{3,4})_(\w+)_classifications\.txt", re.ASCII)
+# Sheets of labels name Poker Flat otherwise than its images do.
+_NAMED_IN_FILES = {"pfrr": PFRR}
 
 
 @dataclass
@@ -32,6 +35,7 @@ class JudgedNight:
     Attributes
     ----------
     site : str
+        As the labels name it.
     date : datetime.date
     paths : list of pathlib.Path
         The classification file; several if the imager was changed that night.
@@ -124,8 +128,9 @@ def judge_nights(labels, root, problems=None):
     root : path-like
         Folder of classification files, or one such file.
     problems : list of Problem, optional
-        What was wrong or repaired is appended: files out of order, empty, or shorter than the labels; labels
-        that contradict each other; nights without a file (as one problem).
+        What was wrong or repaired is appended: files out of order, empty, or shorter than the labels; files
+        left aside for a longer one of the same hours, as of another filter; labels that contradict each
+        other; nights without a file (as one problem).
 
     Returns
     -------
@@ -141,7 +146,7 @@ def judge_nights(labels, root, problems=None):
     nights, without = [], []
     for (date, site), rows in labels.groupby(["date", "site"], sort=True):
         date = date.date()
-        paths = files.get((site, date), [])
+        paths = files.get((_NAMED_IN_FILES.get(site, site), date), [])
         if not paths:
             without.append(f"{date} {site}")
             continue
@@ -240,8 +245,9 @@ def _read(paths, problems):
     chosen, aside = choose_apart([table["time"] for _, table in tables])
     for index in aside:
         path, table = tables[index]
-        best = tables[chosen[0]][0].name
-        reason = f"tells of the same hours as {best}, which has more rows; left aside"
+        best, longest = tables[chosen[0]]
+        rows = "more rows" if len(longest) > len(table) else "as many rows"
+        reason = f"tells of the same hours as {best.name}, which has {rows}; left aside"
         problems.append(Problem(str(path), reason, len(table)))
     paths, tables = zip(*[tables[index] for index in chosen], strict=True)
     parts = [probabilities_of(table) for table in tables]

@@ -70,6 +70,8 @@ def command(
         raise UsageError("--dayfiles and --pfrr are two archives; name one of them")
     if wavelengths is not None and pfrr is None:
         raise UsageError("--wavelengths is for --pfrr")
+    if sites is not None and pfrr is not None:
+        raise UsageError("--sites is not for --pfrr, which is of one site; --wavelengths chooses its filters")
     if pfrr is not None:
         archive, what = existing_folder(pfrr, "--pfrr"), "the root of a PFRR tree"
     elif dayfiles is not None:

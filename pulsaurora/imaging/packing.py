@@ -10,7 +10,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from pulsaurora import __version__
@@ -23,7 +24,7 @@ from pulsaurora.archive.outcomes import NightResult, attempt, collected
 from pulsaurora.archive.problem_table import check_writable
 from pulsaurora.archive.tables import were_kept_back
 from pulsaurora.imaging.packparts import Found
-from pulsaurora.problems import UnreadableFileError
+from pulsaurora.problems import Problem, UnreadableFileError
 from pulsaurora.workers import n_cores
 
 # Parts read ahead for each thread; a part of raw frames takes some 3 MB.
@@ -43,7 +44,7 @@ class Day:
     parts : list
         Whatever `pack` takes, in order of time.
     pack : callable
-        Part of a day -> Part; called in threads.
+        Part of a day, and whether raw frames are kept -> Part; called in threads.
     frames_last : bool
         Whether `images` is (rows, columns, n).
     raw16 : bool
@@ -135,10 +136,27 @@ def _pack_day(day, pool, n_ahead, overwrite, advance, stop):
     def work(count):
         with Claims.of(day.path.parent).wait(day.path.name, stop, _LOOK_S):
             clear_leftovers(day.path)
-            result = None if overwrite else _done(day)
-            return _write(day, pool, n_ahead, count, stop) if result is None else result
+            n_before, had_raw16 = _made_before(day.path)
+            # Raw frames that were kept are dropped only where that is asked for.
+            made = day if overwrite or not had_raw16 else replace(day, raw16=True)
+            result = None if overwrite else _done(made)
+            if result is None:
+                result = _write(made, pool, n_ahead, count, stop)
+                if result.status == "done" and result.n_frames < n_before:
+                    reason = f"has {result.n_frames} frames, the file that it took the place of {n_before}"
+                    result.problems.append(Problem(str(day.path), reason, result.n_frames))
+            return result
 
     return attempt(day.name, day.path, len(day.parts), advance, work)
+
+
+def _made_before(path):
+    """Return how many frames a day file has and whether raw ones are kept; 0, False if it cannot be read."""
+    try:
+        with read_dayfile(path) as made:
+            return len(made), made.has_raw16
+    except UnreadableFileError:
+        return 0, False
 
 
 def _done(day):
@@ -165,7 +183,7 @@ def _write(day, pool, n_ahead, count, stop):
     found = Found(day)
     with contextlib.ExitStack() as stack:
         writer = passing = None
-        for part in _in_order(pool, day.pack, day.parts, n_ahead):
+        for part in _in_order(pool, partial(day.pack, raw16=day.raw16), day.parts, n_ahead):
             count(1)
             if stop.is_set():
                 raise KeyboardInterrupt

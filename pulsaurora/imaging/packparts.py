@@ -145,6 +145,7 @@ class Found:
         imagers = list(self._known_imagers.values())
         about = {
             "version": __version__,
+            "night": self._day.name,
             "imagers": imagers,
             "qualities": qualities,
             "problems": [

@@ -16,7 +16,7 @@ from io import BytesIO
 import numpy as np
 
 from pulsaurora.archive.layout import plain_text
-from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, SIDES, parse_pfrr_name
+from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, SIDES, imager_through, parse_pfrr_name
 from pulsaurora.imaging.contrast import clahe
 from pulsaurora.imaging.frames import Frames
 from pulsaurora.imaging.inflate import read_inflated
@@ -116,7 +116,7 @@ def read_pfrr_file(path):
         metadata=[header],
         problems=[Problem(name, "; ".join(reasons), 1)] if reasons else [],
         site=SITE,
-        imager="dasc" if wavelength == NO_WAVELENGTH else f"dasc{wavelength}",
+        imager=imager_through(wavelength),
         quality=[tuple(flags)],
         latitude=latitude,
         longitude=longitude,
@@ -273,9 +273,11 @@ def _time(header, named, name, reasons, flags):
 
 def _wavelength(header, named):
     """Three digits: as the header says, else as the name does, else `000`."""
-    told = re.fullmatch(r"0*(\d{3})(?:\.\d+)?", header.get("FILTWAV", ""), re.ASCII)
-    if told and told[1] != NO_WAVELENGTH:
-        return told[1]
+    told = re.fullmatch(r"0*(\d{3}(?:\.\d+)?)", header.get("FILTWAV", ""), re.ASCII)
+    # 557.7 nm are what names call 558.
+    wavelength = f"{round(float(told[1])):03d}" if told else NO_WAVELENGTH
+    if wavelength != NO_WAVELENGTH:
+        return wavelength
     return named.wavelength if named else NO_WAVELENGTH
 
 

@@ -109,7 +109,7 @@ def _day(night, out, folders, raw16, tiles):
         "station_longitude": position[1],
     }
 
-    def pack(path):
+    def pack(path, raw16):
         frames = read_pfrr_file(path)
         start = parse_pfrr_name(path.name).start
         return packed(

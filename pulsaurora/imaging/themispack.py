@@ -106,7 +106,7 @@ def _day(nights, stream0, out, raw16):
     if position:
         attributes |= dict(zip(("station_latitude", "station_longitude"), position, strict=True))
 
-    def pack(part):
+    def pack(part, raw16):
         minute, imager, alternatives = part
         frames = read_minute(alternatives, metadata=False)
         return packed(frames, _to_8bit, raw16, name=str(alternatives[0]), minute=minute, imager=imager)

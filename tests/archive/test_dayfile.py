@@ -200,6 +200,46 @@ def test_nights_of_day_files(tmp_path):
     assert find_dayfile_nights(tmp_path, first, last, ["fsmi"])[0] == []
 
 
+def test_of_two_day_files_of_one_night_the_one_with_more_frames_counts(tmp_path):
+    """Whichever was done last was written over the other."""
+    date = dt.date(2014, 3, 10)
+    for folder in ("", "2014", "2014/03"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        write_ours(tmp_path / folder / NAME)
+    paths = [tmp_path / NAME, tmp_path / "2014" / NAME, tmp_path / "2014/03" / NAME]
+
+    def found():
+        nights, problems = find_dayfile_nights(tmp_path, date, date)
+        assert [night.imager for night in nights] == ["themis19", "themis20"]
+        assert all("left aside, keep one" in problem.reason for problem in problems)
+        return {night.dayfile for night in nights}, [problem.path for problem in problems]
+
+    # Of equals the nearest to the root.
+    assert found() == ({paths[0]}, [str(paths[1]), str(paths[2])])
+    with h5py.File(paths[0], "r+") as file:
+        file["iso_ut_time"][0] = b""
+    assert found() == ({paths[1]}, [str(paths[0]), str(paths[2])])
+
+
+@pytest.mark.parametrize(
+    ("night", "name", "found"),
+    [
+        ("2014-03-10-gill", "all-images-2014-03-11-gill.h5", "frames of 2014-03-10-gill, not"),
+        ("2014-03-10-gill", "all-images-2014-03-10-rank.h5", "frames of 2014-03-10-gill, not"),
+        # Older files tell times alone, which may be a day off.
+        (None, "all-images-2014-03-12-gill.h5", "frames of 2014-03-10, not"),
+        (None, "all-images-2014-03-11-gill.h5", None),
+    ],
+)
+def test_a_day_file_under_the_name_of_another_night_is_refused(tmp_path, night, name, found):
+    """Its frames were labelled as of the night in the name."""
+    write_ours(tmp_path / name, notes=NOTES if night is None else NOTES | {"night": night})
+    named = parse_dayfile_name(name)
+    nights, problems = find_dayfile_nights(tmp_path, named.date, named.date)
+    assert bool(nights) == (found is None)
+    assert [found in problem.reason for problem in problems] == ([] if found is None else [True])
+
+
 def external_link(file, elsewhere):
     del file["images"]
     file["images"] = h5py.ExternalLink(str(elsewhere), "images")
@@ -349,7 +389,8 @@ def test_damaged_frames_are_told_by_number_and_the_others_read(tmp_path):
 
 
 def test_notes_that_are_no_notes(tmp_path):
-    for notes in ([], {}, NOTES | {"imagers": [{"name": "a/b", "position_since": None}]},
+    for notes in ([], {}, NOTES | {"night": "a/b"}, NOTES | {"night": 7},
+                  NOTES | {"imagers": [{"name": "a/b", "position_since": None}]},
                   NOTES | {"problems": [[1, 2, 3, 4]]}, NOTES | {"qualities": [["a;b"]]}):  # fmt: skip
         write_ours(tmp_path / NAME, notes=notes)
         with pytest.raises(UnreadableFileError, match="notes of pulsaurora in it are damaged"):

@@ -119,6 +119,86 @@ def test_names_with_and_without_a_filter_on_one_date_go_to_one_file_a_filter(tmp
     assert read_status(tmp_path / "o")["nights"] == {"done": 2, "failed": 0, "under_way": 0, "to_do": 0}
 
 
+def n_rows(result):
+    return {one.name[9:]: one.n_frames for one in result.nights}
+
+
+def statuses(result):
+    return {one.name[9:]: one.status for one in result.nights}
+
+
+def test_an_image_whose_name_and_header_disagree_harms_no_other_filter(tmp_path, model):
+    """Its one row was written over the night of the filter in its header."""
+    raw = tmp_path / "raw"
+    night(raw, 4, "428")
+    night(raw, 3, "630")
+    wrong = fitswriter.write(raw / "2015/20151007", "083000.000", "630", changed={"FILTWAV": "'0428'"})
+    # Headers that tell 557.7 nm agree with names that tell 558.
+    fitswriter.write(raw / "2015/20151007", "083004.000", "558", changed={"FILTWAV": "'0557.7'"})
+    pack_pfrr(raw, tmp_path / "d", DATE, DATE, raw16=True)
+    for source in (raw, tmp_path / "d"):
+        for status in ("done", "skipped"):
+            result = classify_pfrr(source, tmp_path / source.name / "o", DATE, DATE, model=model)
+            assert n_rows(result) == {"pkr_dasc428": 4, "pkr_dasc558": 1, "pkr_dasc630": 3}
+            assert set(statuses(result).values()) == {status}
+            (problem,) = result.nights[2].problems
+            assert result.n_problems == 1 and "its name tells 630 nm, its header 428" in problem.reason
+            assert problem.path == str(wrong) or problem.path.endswith("630.h5, frame 3")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_files_are_made_of_no_filter_that_was_not_asked_for(tmp_path, model, packed):
+    """An image without a filter in its name, of 558 nm, was written over all labels of that filter."""
+    raw, out = tmp_path / "raw", tmp_path / "o"
+    night(raw, 4, "428")
+    night(raw, 3)
+    fitswriter.write(raw / "2015/20151007", "100000.000", "", changed={"FILTWAV": "'0558'"})
+    if packed:
+        pack_pfrr(raw, tmp_path / "d", DATE, DATE, raw16=True)
+        raw = tmp_path / "d"
+    for status in ("done", "skipped"):
+        result = classify_pfrr(raw, out, DATE, DATE, model=model)
+        assert n_rows(result) == {"pkr_dasc428": 4, "pkr_dasc558": 4}
+        assert set(statuses(result).values()) == {status}
+    # What was made for one question is the answer to the other.
+    result = classify_pfrr(raw, out, DATE, DATE, ["428"], model=model)
+    assert statuses(result) == {"pkr_dasc428": "skipped"}
+    result = classify_pfrr(raw, out, DATE, DATE, ["428"], model=model, overwrite=True)
+    assert n_rows(result) == {"pkr_dasc428": 4}
+    assert len(read_classifications(out / "2015/10/07/20151007_pkr_dasc558_classifications.txt")) == 4
+    for status in ("done", "skipped"):
+        result = classify_pfrr(raw, tmp_path / "p", DATE, DATE, ["558"], model=model)
+        assert statuses(result) == {"pkr_dasc558": status} and n_rows(result) == {"pkr_dasc558": 4}
+    assert read_status(out)["nights"] == {"done": 2, "failed": 0, "under_way": 0, "to_do": 0}
+
+
+def test_a_filter_that_no_header_tells_is_answered_once(tmp_path, model):
+    folder, date = tmp_path / "2009/20090115", dt.date(2009, 1, 15)
+    fitswriter.write(folder, "082351.743", "", day="20090115", changed={"FILTWAV": "'0777'"})
+    for status in ("done", "skipped"):
+        result = classify_pfrr(tmp_path, tmp_path / "o", date, date, ["428"], model=model)
+        assert statuses(result) == {"pkr_dasc428": status} and n_rows(result) == {"pkr_dasc428": 0}
+    for status in ("done", "skipped"):
+        result = classify_pfrr(tmp_path, tmp_path / "o", date, date, model=model)
+        assert statuses(result) == {"pkr_dasc777": status} and n_rows(result) == {"pkr_dasc777": 1}
+
+
+def test_problems_of_a_mixed_date_are_told_with_the_filter_that_the_name_tells(tmp_path, model):
+    """All of them were told with the first filter."""
+    night(tmp_path, 2, "428")
+    night(tmp_path, 2, "558")
+    folder = tmp_path / "2015/20151007"
+    fitswriter.write(folder, "100000.000", "", changed={"FILTWAV": "'0428'"})
+    empty = [folder / fitswriter.name_of("093000.000", wavelength) for wavelength in ("558", "630", "")]
+    for path in empty:
+        path.touch()
+    result = classify_pfrr(tmp_path, tmp_path / "o", DATE, DATE, model=model)
+    told = {one.name[9:]: [problem.path for problem in one.problems] for one in result.nights}
+    assert told == {
+        "pkr_dasc428": [str(empty[2])], "pkr_dasc558": [str(empty[0])], "pkr_dasc630": [str(empty[1])]
+    }  # fmt: skip
+
+
 def test_early_files_of_a_run_that_was_killed_between_two_filters_are_all_made(tmp_path, model, monkeypatch):
     """What it had written was taken for the whole night."""
     raw, date = tmp_path / "raw", dt.date(2009, 1, 15)
@@ -215,6 +295,8 @@ def test_the_real_images_through_the_command(shared_data, tmp_path, model, monke
     assert [str(time)[:19] for time in table["time"]] == ["2015-10-07 08:23:51", "2015-10-07 08:24:04"]
     assert main.run(["classify", *dates, *arguments, "--dayfiles", "."]) == 2
     assert main.run(["classify", *dates, "--wavelengths", "558"]) == 2
+    assert main.run(["classify", *dates, *arguments, "--sites", "gill"]) == 2
+    assert "--sites is not for --pfrr" in capsys.readouterr().err
     assert main.run(["classify", *dates, *arguments, "--wavelengths", "555"]) == 2
     assert main.run(["classify", "2015-10-08", "2015-10-08", *arguments]) == 2
     assert "is it the root of a PFRR tree?" in capsys.readouterr().err

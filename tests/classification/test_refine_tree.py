@@ -71,6 +71,12 @@ def test_files_are_refined_in_the_same_layout_and_the_originals_left_alone(tmp_p
     assert changes < 8 < (np.diff(original["label"].cat.codes) != 0).sum()
 
 
+def test_files_of_poker_flat_are_found_too(tmp_path):
+    path, _ = write_night(tmp_path / "in", "pkr", n=40)
+    assert refine_tree(tmp_path / "in", tmp_path / "out").paths == [
+        tmp_path / "out" / path.relative_to(tmp_path / "in")]  # fmt: skip
+
+
 def test_files_of_other_models_are_only_steadied(tmp_path):
     path, truth = write_night(tmp_path / "in", about={"model": "ab" * 32}, raw=True)
     done = refine_tree(tmp_path / "in", tmp_path / "out")

@@ -146,6 +146,19 @@ def test_links_to_folders_are_followed_and_loops_end(tmp_path):
     assert find_classifications(tmp_path / "none") == {}
 
 
+def test_labels_of_poker_flat_find_its_files_and_the_filter_is_told(tmp_path):
+    """Sheets say pfrr, files pkr, which no pattern of four letters took."""
+    short = write_night(tmp_path / "out", [0] * 4, "pkr", "dasc428")
+    long = write_night(tmp_path / "out", [3] * 6, "pkr", "dasc558")
+    row = ["pfrr", 20200218, None, None, "02:00:00", "02:00:09", "p"]
+    (night,), told = judge(tmp_path, row)
+    assert night.paths == [long] and night.truth.tolist() == [3] * 4 + [-1] * 2
+    assert told == [f"tells of the same hours as {long.name}, which has more rows; left aside"]
+    (night,) = judge_nights(labels_of(tmp_path, row), short)
+    assert night.paths == [short]
+    assert find_classifications(tmp_path / "out") == {("pkr", DATE): [short, long]}
+
+
 def test_no_labelled_frame_is_said(tmp_path):
     write_night(tmp_path / "out", [0] * 6)
     nights, _ = judge(tmp_path, frames("gill", 100, 200, "p"))

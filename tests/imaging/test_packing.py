@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fitswriter
 import h5py
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from pulsaurora.archive.problem_table import PROBLEMS_NAME
 from pulsaurora.archive.tables import read_classifications
 from pulsaurora.classification.batch import classify_nights
 from pulsaurora.imaging import packing, themispack
+from pulsaurora.imaging.pfrrpack import pack_pfrr
 from pulsaurora.imaging.skymap import read_skymap
 from pulsaurora.imaging.themispack import pack_themis
 from pulsaurora.problems import UsageError
@@ -227,6 +229,33 @@ def test_what_is_done_is_left_and_what_changed_is_done_again(tmp_path):
     assert status(raw16=True) == "done"
     with read_dayfile(path) as day:
         assert len(day) == 6
+
+
+def test_raw_frames_stay_in_a_day_file_that_is_made_again(tmp_path):
+    """Other tiles, or a minute more, and they were gone."""
+    fitswriter.write(tmp_path / "r/2015/20151007")
+    date = dt.date(2015, 10, 7)
+    path = tmp_path / "o/all-images-2015-10-07-558.h5"
+    raws = []
+    for options in ({"raw16": True}, {"tiles": (8, 8)}, {"tiles": (8, 8), "overwrite": True}):
+        result = pack_pfrr(tmp_path / "r", tmp_path / "o", date, date, **options)
+        assert result.days[0].status == "done" and result.n_problems == 0
+        with read_dayfile(path) as day:
+            raws.append(day.raw16() if day.has_raw16 else None)
+    np.testing.assert_array_equal(raws[0], raws[1])
+    assert raws[2] is None
+
+
+def test_a_day_file_with_fewer_frames_than_the_one_before_is_told(tmp_path):
+    write(tmp_path / "s", "2014-03-10T06:00")
+    write(tmp_path / "s", "2014-03-10T06:01", seed=1)
+    assert pack(tmp_path / "s", tmp_path / "o").n_problems == 0
+    synthetic.minute_path(tmp_path / "s", "2014-03-10T06:01").unlink()
+    result = pack(tmp_path / "s", tmp_path / "o")
+    assert result.days[0].n_frames == 3
+    assert [problem.reason for problem in result.days[0].problems] == [
+        "has 3 frames, the file that it took the place of 6"]  # fmt: skip
+    assert pack(tmp_path / "s", tmp_path / "o").days[0].status == "skipped"
 
 
 def test_what_a_killed_run_left_goes_and_another_program_is_waited_for(tmp_path):
