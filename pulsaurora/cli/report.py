@@ -26,7 +26,8 @@ def command(
         typer.Option(
             "--events",
             metavar="DIR",
-            help="What `events` wrote; beside the classifications or in data/events when not given.",
+            help="What `events` wrote; when not given, the classifications' own folder, `events` beside it, "
+            "or data/events.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the page.")] = Path("reports"),
@@ -59,7 +60,8 @@ def command(
         raise UsageError(
             f"nothing of {site} on {date}: no frames under {where}, no labels under {classifications}"
         )
-    roots = [events] if events is not None else [classifications, Path("data/events")]
+    beside = [classifications, classifications.absolute().parent / "events", Path("data/events")]
+    roots = [events] if events is not None else beside
     imagers = [files.imager for files in listed]
     with log.progress("reading", total=sum(night.n_minutes for night in nights)) as advance:
         for files in listed:

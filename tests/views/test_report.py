@@ -141,6 +141,15 @@ def test_events_beside_the_labels_or_elsewhere_are_used(tmp_path):
     assert "is no table of events" in text_of(page)
 
 
+@pytest.mark.parametrize("folder", ["classifications", "events", "data/events"])
+def test_events_are_found_where_the_help_says(folder, tmp_path):
+    labelled(tmp_path / "classifications")
+    found_events(tmp_path / folder)
+    assert run(["report", "gill", "2014-03-10", "--classifications", "classifications"]) == 0
+    text = text_of(tmp_path / "reports/20140310_gill_themis19_report.html")
+    assert "1 patches with 40 pulses" in text and "run pulsaurora events" not in text
+
+
 def test_nothing_that_files_say_becomes_html(tmp_path):
     hostile = {
         key: f"{BAD}{key}" for key in ("version", "model", "model name", "trained on", "inputs", "created")
