@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 import logging
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from pulsaurora.archive.labelsheet import (
     RowProblem,
     Unusable,
     is_site,
+    is_unknown,
     read_confidence,
     read_date,
     read_frame,
@@ -41,6 +43,7 @@ COLUMNS = (
 )
 _MAX_CSV_BYTES = 64 * 2**20
 _FORMULA_LIKE = ("=", "+", "-", "@", "\t")
+_MOST_CODES = 10  # named in one problem
 
 _log = logging.getLogger(__name__)
 
@@ -131,6 +134,32 @@ def read_workbooks(paths, instrument):
         raise errors[0]
     table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
     return table[table["instrument"] == instrument], problems, read
+
+
+def unknown_codes(table):
+    """Return what rows say that have a code and no label, where the code is not known to stand for no class.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `read_labels` returns it.
+
+    Returns
+    -------
+    list of Problem
+        One a workbook, with its rows counted by code as written, the most frequent first.
+    """
+    without = table[table["label"].isna() & (table["code"] != "")]
+    without = without[without["code"].map(is_unknown).astype(bool)]
+    problems = []
+    for workbook, rows in without.drop_duplicates(["workbook", "sheet", "row"]).groupby("workbook"):
+        counts = Counter(rows["code"].tolist())
+        said = ", ".join(f"{code[:40]!r} {n}" for code, n in counts.most_common(_MOST_CODES))
+        more = ", ..." if len(counts) > _MOST_CODES else ""
+        problems.append(
+            Problem(workbook, f"{len(rows)} rows have codes that stand for no class: {said}{more}")
+        )
+    return problems
 
 
 def write_labels(path, table, problems=()):

@@ -21,7 +21,7 @@ from pulsaurora.classes import BAD_VIEWING, CLASSES, NO_AURORA, OTHER_AURORA, PU
 from pulsaurora.problems import Problem, UnreadableFileError
 
 # Codes and words of the workbooks, in lower case with single spaces for hyphens and underscores. What is not
-# here (np, cm, co, s, Sunset, Patchy aurora, ...) says too little, or several things, and gets no label.
+# here gets no label.
 CODES = {
     "bv": BAD_VIEWING,
     "cl": BAD_VIEWING,
@@ -44,6 +44,10 @@ CODES = {
     "pulsating": PULSATING,
     "pulasting": PULSATING,
 }
+# Those that say too little, or several things, and so are meant to give none.
+CODES_OF_NO_CLASS = frozenset(
+    ("np", "cm", "co", "co, cm", "s", "sunset", "sunrise", "sunsrise", "patchy aurora")
+)
 
 _NAMES = {
     "date": "date",
@@ -104,8 +108,17 @@ class Unusable(Exception):
 
 def label_of(code):
     """Return the class number that a code of the workbooks stands for, or None."""
+    return CODES.get(_plain(code))
+
+
+def is_unknown(code):
+    """Tell whether a code neither stands for a class nor is known to stand for none: a slip, perhaps."""
+    return _plain(code) not in (*CODES, *CODES_OF_NO_CLASS)
+
+
+def _plain(code):
     words = re.sub(r"[\s_-]+", " ", str(code).lower()).strip()
-    return CODES.get(re.sub(r"\s*,\s*", ", ", words))
+    return re.sub(r"\s*,\s*", ", ", words)
 
 
 def is_site(text):

@@ -33,7 +33,7 @@ def command(
     Writes evaluation.md, evaluation.json, tables of nights and intervals, and pictures: by frame, by labelled
     interval and by night, with intervals from resampling whole nights.
     """
-    from pulsaurora.archive.labels import read_labels
+    from pulsaurora.archive.labels import read_labels, unknown_codes
     from pulsaurora.classification.assessment import assess
     from pulsaurora.classification.truth import judge_nights
     from pulsaurora.problems import UsageError
@@ -43,7 +43,8 @@ def command(
         raise UsageError(f"--classifications {classifications}: there is no such folder")
     rows, problems = [], []
     table = read_labels(*labels, problems=rows)
-    refused = [problem for problem in rows if problem.kind == "refused"]
+    unknown = unknown_codes(table)
+    refused = [*(problem for problem in rows if problem.kind == "refused"), *unknown]
     nights = judge_nights(table, classifications, problems)
     about = {
         "labels": ", ".join(path.name for path in labels),
@@ -63,6 +64,8 @@ def command(
         typer.echo(f"pulsating {score} {figures[f'{score}_pulsating']}")
     typer.echo(f"calibration error {assessment.reliability.expected_calibration_error}")
     typer.echo(f"report: {written[0]}")
+    for problem in unknown:
+        typer.echo(problem, err=True)
     # What was put in order is no loss, nor that labels tell of nights that were not classified.
     lost = [
         p for p in problems if "put in order" not in p.reason and "no classification file" not in p.reason

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workbooks import row, write_parts, write_sheets
 
 import pulsaurora
-from pulsaurora.archive.labels import COLUMNS, read_labels, write_labels
+from pulsaurora.archive.labels import COLUMNS, read_labels, unknown_codes, write_labels
 from pulsaurora.archive.labelsheet import label_of
 from pulsaurora.archive.workbook import read_workbook
 from pulsaurora.classes import CLASSES
@@ -386,3 +386,22 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "other.csv").exists()
     for out in ("a.xlsx", "labels.txt"):
         assert run(["labels", "a.xlsx", "--out", out]) == 2
+
+
+def test_codes_that_are_not_known_are_counted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    night = ["20200218", "gill,rank", None, None]
+    codes = ["pulsatng", "p", "pulsatng", "bv?", "np", "Co , CM", "Sunsrise", "Patchy_aurora"]
+    rows = [[*night, code, 10 * k, 10 * k + 9] for k, code in enumerate(codes)]
+    write_sheets(tmp_path / "a.xlsx", {"a": [NAMED, *rows]})
+    assert run(["labels", "a.xlsx", "--out", "l.csv"]) == 3
+    told = "a.xlsx: 3 rows have codes that stand for no class: 'pulsatng' 2, 'bv?' 1"
+    assert told in capsys.readouterr().err
+    for path in ("a.xlsx", "l.csv"):
+        assert list(map(str, unknown_codes(read_labels(path)))) == [told]
+    write_sheets(tmp_path / "a.xlsx", {"a": [NAMED, rows[1], *rows[4:]]})
+    assert run(["labels", "a.xlsx", "--out", "l.csv"]) == 0
+
+
+def test_the_real_workbooks_have_no_unknown_code(shared_data):
+    assert unknown_codes(read_labels(*real_workbooks(shared_data), problems=[])) == []
