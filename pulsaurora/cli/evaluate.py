@@ -33,7 +33,7 @@ def command(
     Writes evaluation.md, evaluation.json, tables of nights and intervals, and pictures: by frame, by labelled
     interval and by night, with intervals from resampling whole nights.
     """
-    from pulsaurora.archive.labels import read_labels, unknown_codes
+    from pulsaurora.archive.labels import read_labels, refuse_empty, unknown_codes
     from pulsaurora.classification.assessment import assess
     from pulsaurora.classification.truth import judge_nights
     from pulsaurora.problems import UsageError
@@ -45,6 +45,7 @@ def command(
     table = read_labels(*labels, problems=rows)
     unknown = unknown_codes(table)
     refused = [*(problem for problem in rows if problem.kind == "refused"), *unknown]
+    refuse_empty(table, refused, labels)
     nights = judge_nights(table, classifications, problems)
     about = {
         "labels": ", ".join(path.name for path in labels),
@@ -55,7 +56,8 @@ def command(
     except UsageError as error:
         for problem in [*refused, *problems]:
             typer.echo(f"pulsaurora: {problem}", err=True)
-        raise UsageError(f"{error}; is {classifications} the folder of the labelled nights?") from None
+        doubt = f"; is {classifications} the folder of the labelled nights?" if len(table) else ""
+        raise UsageError(f"{error}{doubt}") from None
     written = write_assessment(assessment, out, about, [*refused, *problems])
     figures = assessment.frames
     typer.echo(f"{assessment.n_frames:,} frames of {len(nights)} nights")

@@ -19,7 +19,7 @@ def command(
     """
     from collections import Counter
 
-    from pulsaurora.archive.labels import read_labels, unknown_codes, write_labels
+    from pulsaurora.archive.labels import read_labels, refuse_empty, unknown_codes, write_labels
     from pulsaurora.problems import UnreadableFileError, UsageError
 
     if any(out.absolute() == workbook.absolute() for workbook in workbooks) or out.suffix.lower() != ".csv":
@@ -53,7 +53,8 @@ def command(
     import pandas as pd
 
     table = pd.concat(tables, ignore_index=True)
+    refused = [problem for problem in problems if problem.kind == "refused"]
+    refuse_empty(table, [*refused, *unreadable], workbooks)
     beside = write_labels(out, table, problems)
     typer.echo(f"{len(table)} labels in {out}; {len(problems)} rows with a reason in {beside}")
-    refused = any(problem.kind == "refused" for problem in problems)
     return 3 if unreadable or unknown or refused else 0
