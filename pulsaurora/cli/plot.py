@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from pulsaurora.cli import log
-from pulsaurora.cli.options import Dayfiles, Stream0, Workers, existing_folder, parse_dates, parse_sites
+from pulsaurora.cli.options import (
+    Classifications,
+    Dayfiles,
+    Stream0,
+    Workers,
+    existing_folder,
+    labelled_folder,
+    parse_dates,
+    parse_sites,
+)
 from pulsaurora.problems import UsageError
 
 command = typer.Typer(help="Draw a night.")
@@ -23,15 +32,7 @@ def keogram(
     date: Annotated[str, typer.Argument(metavar="DATE", help="UT date, YYYY-MM-DD.")],
     stream0: Stream0 = Path("data/stream0"),
     dayfiles: Dayfiles = None,
-    classifications: Annotated[
-        Path,
-        typer.Option(
-            "--classifications",
-            envvar="PULSAURORA_OUT",
-            metavar="DIR",
-            help="What `classify` wrote; without it the keogram alone.",
-        ),
-    ] = Path("data/classifications"),
+    classifications: Classifications = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the picture.")] = Path(
         "reports/figures"
     ),
@@ -39,10 +40,12 @@ def keogram(
 ):
     """Draw keogram, classes, pulsating fraction and dominant period of a night.
 
-    Writes OUT/YYYYMMDD_SITE_IMAGER_keogram.png; one for each imager that the site had on that date.
+    Writes OUT/YYYYMMDD_SITE_IMAGER_keogram.png; one for each imager that the site had on that date. Of a
+    night without labels it draws the keogram alone.
     """
     first, last = parse_dates(date, date)
     archive = existing_folder(*((stream0, "--stream0") if dayfiles is None else (dayfiles, "--dayfiles")))
+    classifications = labelled_folder(classifications)
     log.start("plot_keogram")
     if dayfiles is None:
         from pulsaurora.archive.layout import find_nights as find

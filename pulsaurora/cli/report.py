@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from pulsaurora.cli import log
-from pulsaurora.cli.options import Dayfiles, Stream0, Workers, existing_folder, parse_dates, parse_sites
+from pulsaurora.cli.options import (
+    Classifications,
+    Dayfiles,
+    Stream0,
+    Workers,
+    existing_folder,
+    labelled_folder,
+    parse_dates,
+    parse_sites,
+)
 from pulsaurora.problems import UsageError
 
 
@@ -15,12 +24,7 @@ def command(
     date: Annotated[str, typer.Argument(metavar="DATE", help="UT date, YYYY-MM-DD.")],
     stream0: Stream0 = Path("data/stream0"),
     dayfiles: Dayfiles = None,
-    classifications: Annotated[
-        Path,
-        typer.Option(
-            "--classifications", envvar="PULSAURORA_OUT", metavar="DIR", help="What `classify` wrote."
-        ),
-    ] = Path("data/classifications"),
+    classifications: Classifications = None,
     events: Annotated[
         Path | None,
         typer.Option(
@@ -46,6 +50,7 @@ def command(
     (site,) = sites
     if dayfiles is not None:
         existing_folder(dayfiles, "--dayfiles")
+    classifications = labelled_folder(classifications)
     if events is not None:
         existing_folder(events, "--events")
     log.start("report")

@@ -245,11 +245,12 @@ def test_folders_come_from_the_environment(tmp_path, monkeypatch):
         (["gill,rank", "2014-03-10"], "names 2 sites"),
         (["gill", "10.3.2014"], "YYYY-MM-DD"),
         (["gill", "2014-03-10", "--events", "none"], "--events"),
+        (["gill", "2014-03-10", "--classifications", "none"], "none is not a folder"),
     ],
 )
 def test_wrong_usage_is_explained(arguments, said, tmp_path, capsys):
     labelled(tmp_path / "c")
-    assert run(["report", *arguments, "--classifications", "c"]) == 2
+    assert run(["report", "--classifications", "c", *arguments]) == 2
     assert said in capsys.readouterr().err
 
 
