@@ -102,9 +102,13 @@ def events(
     n_refused = 0
     for table in tables:
         try:
-            for path in plot_events(table, out):
-                typer.echo(path)
+            drawn = plot_events(table, out)
         except PulsauroraError as error:
             typer.echo(str(error), err=True)
             n_refused += 1
+            continue
+        for path in drawn:
+            typer.echo(path)
+        if not drawn:
+            typer.echo(f"{table.name}: no pulsating patch was found that night, so there is none to draw")
     return 3 if n_refused else 0
