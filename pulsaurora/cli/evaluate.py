@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
+
 
 def command(
     labels: Annotated[
@@ -41,6 +43,7 @@ def command(
 
     if not classifications.exists():
         raise UsageError(f"--classifications {classifications}: there is no such folder")
+    refuse_unwritable(out)
     rows, problems = [], []
     table = read_labels(*labels, problems=rows)
     unknown = unknown_codes(table)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
 from pulsaurora.cli import log
 from pulsaurora.cli.options import (
     Classifications,
@@ -46,6 +47,7 @@ def keogram(
     first, last = parse_dates(date, date)
     archive = existing_folder(*((stream0, "--stream0") if dayfiles is None else (dayfiles, "--dayfiles")))
     classifications = labelled_folder(classifications)
+    refuse_unwritable(out)
     log.start("plot_keogram")
     if dayfiles is None:
         from pulsaurora.archive.layout import find_nights as find
@@ -90,6 +92,7 @@ def events(
     first, _ = parse_dates(date, date)
     existing_folder(found, "--events")
     (site,) = parse_sites(site)
+    refuse_unwritable(out)
     log.start("plot_events")
     from pulsaurora.archive.eventtables import events_path
     from pulsaurora.problems import PulsauroraError

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
 from pulsaurora.cli import log
 from pulsaurora.cli.options import (
     Classifications,
@@ -53,6 +54,7 @@ def command(
     classifications = labelled_folder(classifications)
     if events is not None:
         existing_folder(events, "--events")
+    refuse_unwritable(out)
     log.start("report")
     from pulsaurora.views.report import find_night_files, write_report
 
