@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from pulsaurora.problems import UsageError
+
 _TRIES = 100  # each lost only to another program that came between two calls
 
 
@@ -63,6 +65,29 @@ def whole_file(path, lasting=False):
         os.replace(passing, path)
     finally:
         passing.unlink(missing_ok=True)
+
+
+def try_writing(path):
+    """Raise a UsageError if a file cannot be written; its folder is made if it is not there."""
+    try:
+        with whole_file(path) as passing:
+            passing.touch()
+            raise _Tried
+    except _Tried:
+        pass
+    except OSError as error:
+        raise UsageError(f"{Path(path).parent}: cannot be written: {error.strerror or error}") from None
+
+
+def refuse_unwritable(out):
+    """Raise a UsageError if files could not be written into a folder, there or not yet; nothing is made."""
+    out = Path(out)
+    there = next(path for path in (out, *out.absolute().parents) if os.path.exists(path))
+    try_writing(there / "tried")
+
+
+class _Tried(Exception):
+    """Ends an attempt to write, leaving nothing behind."""
 
 
 def read_csv(path):

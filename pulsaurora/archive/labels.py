@@ -4,15 +4,18 @@ import csv
 import datetime
 import io
 import logging
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from pulsaurora.archive.files import whole_file
 from pulsaurora.archive.labelsheet import (
+    KNOWN_HEADER,
     RowProblem,
     Unusable,
     is_site,
+    is_unknown,
     read_confidence,
     read_date,
     read_frame,
@@ -41,6 +44,7 @@ COLUMNS = (
 )
 _MAX_CSV_BYTES = 64 * 2**20
 _FORMULA_LIKE = ("=", "+", "-", "@", "\t")
+_MOST_CODES = 10  # named in one problem
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +78,8 @@ def read_labels(*paths, problems=None):
     Raises
     ------
     UnreadableFileError
-        If a file is no workbook or CSV of labels, is damaged, or too large to be one.
+        If a file is no workbook or CSV of labels, is damaged, or too large to be one; or if a workbook gives
+        no row though it has rows with dates, since its header is not known.
     """
     rows, found = [], []
     for path in map(Path, paths):
@@ -110,7 +115,7 @@ def read_workbooks(paths, instrument):
     Raises
     ------
     UnreadableFileError
-        If none can be read.
+        If none can be read, or they hold no labels at all.
     UsageError
         If a folder holds no workbook.
     """
@@ -130,7 +135,49 @@ def read_workbooks(paths, instrument):
     if not read:
         raise errors[0]
     table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    refuse_empty(table, problems, read)
     return table[table["instrument"] == instrument], problems, read
+
+
+def refuse_empty(table, refused, paths):
+    """Raise an UnreadableFileError if files that could be read gave no row, refused ones neither.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `read_labels` returns it.
+    refused : list of Problem
+    paths : list of path-like
+    """
+    if table.empty and not refused:
+        names = ", ".join(map(str, paths))
+        raise UnreadableFileError(f"{names}: no row of labels stands below a {KNOWN_HEADER}")
+
+
+def unknown_codes(table):
+    """Return what rows say that have a code and no label, where the code is not known to stand for no class.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `read_labels` returns it.
+
+    Returns
+    -------
+    list of Problem
+        One a workbook, with its rows counted by code as written, the most frequent first.
+    """
+    without = table[table["label"].isna() & (table["code"] != "")]
+    without = without[without["code"].map(is_unknown).astype(bool)]
+    problems = []
+    for workbook, rows in without.drop_duplicates(["workbook", "sheet", "row"]).groupby("workbook"):
+        counts = Counter(rows["code"].tolist())
+        said = ", ".join(f"{code[:40]!r} {n}" for code, n in counts.most_common(_MOST_CODES))
+        more = ", ..." if len(counts) > _MOST_CODES else ""
+        problems.append(
+            Problem(workbook, f"{len(rows)} rows have codes that stand for no class: {said}{more}")
+        )
+    return problems
 
 
 def write_labels(path, table, problems=()):
@@ -177,8 +224,12 @@ def write_labels(path, table, problems=()):
 
 
 def _read_xlsx(path, rows, problems):
-    for sheet in read_workbook(path):
-        read_sheet(path, sheet, rows, problems)
+    n_before, told = len(rows), []
+    unknown = list(filter(None, [read_sheet(path, sheet, rows, told) for sheet in read_workbook(path)]))
+    n_refused = sum(problem.kind == "refused" for problem in told)
+    if unknown and len(rows) == n_before and n_refused == len(unknown):
+        raise UnreadableFileError(f"{path}: no sheet has a {KNOWN_HEADER}; found columns {unknown[0]}")
+    problems.extend(told)
 
 
 def _workbooks(paths):

@@ -21,7 +21,7 @@ from pulsaurora.classes import BAD_VIEWING, CLASSES, NO_AURORA, OTHER_AURORA, PU
 from pulsaurora.problems import Problem, UnreadableFileError
 
 # Codes and words of the workbooks, in lower case with single spaces for hyphens and underscores. What is not
-# here (np, cm, co, s, Sunset, Patchy aurora, ...) says too little, or several things, and gets no label.
+# here gets no label.
 CODES = {
     "bv": BAD_VIEWING,
     "cl": BAD_VIEWING,
@@ -44,6 +44,10 @@ CODES = {
     "pulsating": PULSATING,
     "pulasting": PULSATING,
 }
+# Those that say too little, or several things, and so are meant to give none.
+CODES_OF_NO_CLASS = frozenset(
+    ("np", "cm", "co", "co, cm", "s", "sunset", "sunrise", "sunsrise", "patchy aurora")
+)
 
 _NAMES = {
     "date": "date",
@@ -68,6 +72,8 @@ _NAMES = {
     "notes": "comment",
 }
 _HEADER_WITHIN = 20  # rows
+KNOWN_HEADER = f"header of site, date and classification in the first {_HEADER_WITHIN} rows"
+_MOST_COLUMNS = 12  # of a header that is not known, named
 _MAX_FRAME = 100_000  # more than a day at one frame a second
 _MAX_SITES = 64  # in one cell
 _SITE = re.compile(r"[a-z0-9]{4}", re.ASCII)
@@ -104,8 +110,17 @@ class Unusable(Exception):
 
 def label_of(code):
     """Return the class number that a code of the workbooks stands for, or None."""
+    return CODES.get(_plain(code))
+
+
+def is_unknown(code):
+    """Tell whether a code neither stands for a class nor is known to stand for none: a slip, perhaps."""
+    return _plain(code) not in (*CODES, *CODES_OF_NO_CLASS)
+
+
+def _plain(code):
     words = re.sub(r"[\s_-]+", " ", str(code).lower()).strip()
-    return CODES.get(re.sub(r"\s*,\s*", ", ", words))
+    return re.sub(r"\s*,\s*", ", ", words)
 
 
 def is_site(text):
@@ -122,8 +137,14 @@ def read_sheet(path, sheet, rows, problems):
         The workbook.
     sheet : pulsaurora.archive.workbook.Sheet
     rows, problems : list
+
+    Returns
+    -------
+    str
+        The columns that it has in place of those known, if its rows have dates all the same; then one of them
+        is refused. Empty for a table that is known, and for legends and notes.
     """
-    _SheetReader(path, sheet, rows, problems).read()
+    return _SheetReader(path, sheet, rows, problems).read()
 
 
 class _SheetReader:
@@ -142,9 +163,12 @@ class _SheetReader:
 
     def read(self):
         header_row, header = self.find_header()
+        headless, columns = self.find_headless() if header is None else (None, "")
         for number, cells in self.sheet.rows.items():
-            if header is None:
-                self.tell(number, "legend", "on a sheet without a header of site, date and classification")
+            if number == headless:
+                self.tell(number, "refused", f"no {KNOWN_HEADER}; found columns {columns}")
+            elif header is None:
+                self.tell(number, "legend", f"on a sheet without a {KNOWN_HEADER}")
             elif number <= header_row or _header(cells) == header:
                 self.tell(number, "heading", "header" if number >= header_row else "title above the header")
             else:
@@ -156,6 +180,23 @@ class _SheetReader:
                     # Rows below must not continue one that is not there.
                     self.last_end = None
                     self.tell(number, "refused", str(reason))
+
+        return columns
+
+    def find_headless(self):
+        """Return the row that should be a header, and its texts; None and "" if there is no table.
+
+        Legends and notes have no rows of three cells or more with a date among them.
+        """
+        above = None
+        for number, cells in self.sheet.rows.items():
+            filled = [cell for cell in cells if cell is not None]
+            if len(filled) >= 3 and any(_is_dated(cell) for cell in filled):
+                number, filled = above or (number, filled)
+                return number, ", ".join(repr(str(cell)[:40]) for cell in filled[:_MOST_COLUMNS])
+            if len(filled) >= 3:
+                above = number, filled
+        return None, ""
 
     def find_header(self):
         for number in list(self.sheet.rows)[:_HEADER_WITHIN]:
@@ -318,6 +359,17 @@ def _dated(given, day_zero):
         parts = [read_whole(given[name], name) for name in ("year", "month", "date")]
         return _checked_date(lambda: datetime.date(*parts), "-".join(map(str, parts)))
     return read_date(given["date"], day_zero)
+
+
+def _is_dated(value):
+    """Tell whether a cell is a date in words or digits; a plain number could be anything."""
+    if not isinstance(value, str | datetime.datetime) and (not isinstance(value, int) or value < 1_000_000):
+        return False
+    try:
+        read_date(value, None)
+    except Unusable:
+        return False
+    return True
 
 
 def _header(cells):

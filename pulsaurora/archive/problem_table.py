@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from pulsaurora.archive.claims import Claims
-from pulsaurora.archive.files import clear_leftovers, read_csv, whole_file
+from pulsaurora.archive.files import clear_leftovers, read_csv, try_writing, whole_file
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.archive.manifest import MANIFEST_NAME
 from pulsaurora.problems import UsageError
@@ -33,14 +33,7 @@ def check_writable(out):
     for name in (PROBLEMS_NAME, MANIFEST_NAME):
         if (Path(out) / name).is_dir():
             raise UsageError(f"{Path(out) / name}: is a folder, expected a table or nothing")
-    try:
-        with whole_file(Path(out) / PROBLEMS_NAME) as passing:
-            passing.touch()
-            raise _Tried
-    except _Tried:
-        pass
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written: {error.strerror or error}") from None
+    try_writing(Path(out) / PROBLEMS_NAME)
     claims = Claims.of(out).folder
     for folder in (claims.parent, claims):
         # Before years of nights fail one by one: what another user's run has made is that user's. A run that
@@ -50,10 +43,6 @@ def check_writable(out):
                 f"{folder}: cannot be written; it is another user's, whose run is under way or was killed: "
                 "users of one output folder need a group in common and umask 002"
             )
-
-
-class _Tried(Exception):
-    """Ends an attempt to write, leaving nothing behind."""
 
 
 def update_problems(out, problems, nights, stream0, start, end, sites=None, shard=None):

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 from collections import Counter
 
 import typer
@@ -27,7 +28,24 @@ def resumable(out):
         raise
 
 
-def tell(result, out, log_path, nothing, seconds):
+def tell_absent(sites, nights):
+    """Name the sites asked for that had no night at all; it may be a slip.
+
+    Parameters
+    ----------
+    sites : iterable of str, or None for all
+    nights : list of NightResult
+    """
+    # Nights are named YYYYMMDD_SITE_IMAGER, day files YYYY-MM-DD-SITE.
+    found = {part for night in nights for part in re.split("[_-]", night.name)}
+    absent = sorted(set(sites or ()) - found)
+    if absent:
+        said = f"no frames of {', '.join(absent)} on these dates"
+        _log.info("%s", said, extra=_FILE)
+        typer.echo(said, err=True)
+
+
+def tell(result, out, log_path, nothing, seconds, sites=None):
     """Print what came of a batch; return the exit status.
 
     Parameters
@@ -39,6 +57,8 @@ def tell(result, out, log_path, nothing, seconds):
         What is wrong when there is neither a night nor a problem, if that is wrong.
     seconds : float
         It took.
+    sites : list of str, optional
+        Those asked for, if each should have a night.
     """
     from pulsaurora.archive.problem_table import PROBLEMS_NAME
 
@@ -59,6 +79,7 @@ def tell(result, out, log_path, nothing, seconds):
     typer.echo(f"{said}; results under {out}")
     if done:
         typer.echo(rate)
+    tell_absent(sites, result.nights)
     if result.n_problems:
         typer.echo(f"{result.n_problems} problems, listed in {out / PROBLEMS_NAME}", err=True)
     if log_path:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
+
 
 def command(
     labels: Annotated[
@@ -33,7 +35,7 @@ def command(
     Writes evaluation.md, evaluation.json, tables of nights and intervals, and pictures: by frame, by labelled
     interval and by night, with intervals from resampling whole nights.
     """
-    from pulsaurora.archive.labels import read_labels
+    from pulsaurora.archive.labels import read_labels, refuse_empty, unknown_codes
     from pulsaurora.classification.assessment import assess
     from pulsaurora.classification.truth import judge_nights
     from pulsaurora.problems import UsageError
@@ -41,9 +43,12 @@ def command(
 
     if not classifications.exists():
         raise UsageError(f"--classifications {classifications}: there is no such folder")
+    refuse_unwritable(out)
     rows, problems = [], []
     table = read_labels(*labels, problems=rows)
-    refused = [problem for problem in rows if problem.kind == "refused"]
+    unknown = unknown_codes(table)
+    refused = [*(problem for problem in rows if problem.kind == "refused"), *unknown]
+    refuse_empty(table, refused, labels)
     nights = judge_nights(table, classifications, problems)
     about = {
         "labels": ", ".join(path.name for path in labels),
@@ -54,7 +59,8 @@ def command(
     except UsageError as error:
         for problem in [*refused, *problems]:
             typer.echo(f"pulsaurora: {problem}", err=True)
-        raise UsageError(f"{error}; is {classifications} the folder of the labelled nights?") from None
+        doubt = f"; is {classifications} the folder of the labelled nights?" if len(table) else ""
+        raise UsageError(f"{error}{doubt}") from None
     written = write_assessment(assessment, out, about, [*refused, *problems])
     figures = assessment.frames
     typer.echo(f"{assessment.n_frames:,} frames of {len(nights)} nights")
@@ -63,6 +69,8 @@ def command(
         typer.echo(f"pulsating {score} {figures[f'{score}_pulsating']}")
     typer.echo(f"calibration error {assessment.reliability.expected_calibration_error}")
     typer.echo(f"report: {written[0]}")
+    for problem in unknown:
+        typer.echo(problem, err=True)
     # What was put in order is no loss, nor that labels tell of nights that were not classified.
     lost = [
         p for p in problems if "put in order" not in p.reason and "no classification file" not in p.reason

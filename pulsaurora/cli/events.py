@@ -66,4 +66,5 @@ def command(
             dayfiles=dayfiles is not None,
         )  # fmt: skip
     nothing = f"no frames of {start} to {end} under {archive}; is it {what}?" if part is None else None
-    return tell(result, out, path, nothing, time.monotonic() - began)
+    asked = sites if part is None else None
+    return tell(result, out, path, nothing, time.monotonic() - began, asked)

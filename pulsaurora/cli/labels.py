@@ -15,16 +15,16 @@ def command(
     """Read human labels from workbooks of any known layout into one CSV table.
 
     Every row of every sheet is either in FILE.csv or in FILE_left_out.csv, with the reason; rows that were
-    repaired are in both.
+    repaired are in both. Rows with a code that is not known are there without a label, and are counted.
     """
     from collections import Counter
 
-    from pulsaurora.archive.labels import read_labels, write_labels
+    from pulsaurora.archive.labels import read_labels, refuse_empty, unknown_codes, write_labels
     from pulsaurora.problems import UnreadableFileError, UsageError
 
     if any(out.absolute() == workbook.absolute() for workbook in workbooks) or out.suffix.lower() != ".csv":
         raise UsageError(f"--out {out}: name a new file that ends in .csv")
-    tables, problems, unreadable = [], [], []
+    tables, problems, unreadable, unknown = [], [], [], []
     for workbook in workbooks:
         found = []
         try:
@@ -43,6 +43,9 @@ def command(
         for problem in found:
             if problem.kind == "refused":
                 typer.echo(f"  refused: {problem}", err=True)
+        for problem in (codes := unknown_codes(table)):
+            typer.echo(f"  {problem}", err=True)
+        unknown += codes
         tables.append(table)
         problems.extend(found)
     if not tables:
@@ -50,6 +53,8 @@ def command(
     import pandas as pd
 
     table = pd.concat(tables, ignore_index=True)
+    refused = [problem for problem in problems if problem.kind == "refused"]
+    refuse_empty(table, [*refused, *unreadable], workbooks)
     beside = write_labels(out, table, problems)
     typer.echo(f"{len(table)} labels in {out}; {len(problems)} rows with a reason in {beside}")
-    return 3 if unreadable or any(problem.kind == "refused" for problem in problems) else 0
+    return 3 if unreadable or unknown or refused else 0

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
 from pulsaurora.cli import log
 from pulsaurora.cli.options import Dayfiles, Stream0, Workers, existing_folder, parse_dates, parse_sites
 from pulsaurora.problems import UsageError
@@ -45,6 +46,7 @@ def command(
     """
     first, last = parse_dates(date, date)
     archive = existing_folder(*((stream0, "--stream0") if dayfiles is None else (dayfiles, "--dayfiles")))
+    refuse_unwritable(out)
     log.start("movie")
     if dayfiles is None:
         from pulsaurora.archive.layout import find_nights as find

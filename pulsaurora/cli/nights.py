@@ -95,7 +95,8 @@ def choose_nights(instrument, start, end, labels, nights, sites=None):
     if only is not None:
         wanted = [(site, date) for site, date in wanted if site in only]
     if not wanted and not problems:
-        raise UsageError("no night is left: the workbooks name none of these sites")
+        lacking = f"no night of {instrument}" if only is None else "none of these sites"
+        raise UsageError(f"no night is left: the {'workbooks name' if labels else 'list names'} {lacking}")
     for problem in problems:
         typer.echo(str(problem), err=True)
     return Chosen(wanted, len(problems), True)

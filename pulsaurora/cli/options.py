@@ -23,6 +23,15 @@ Dayfiles = Annotated[
         help="Folder of day files made by `pack themis --raw16`, to work from in place of --stream0.",
     ),
 ]
+Classifications = Annotated[
+    Path | None,
+    typer.Option(
+        "--classifications",
+        envvar="PULSAURORA_OUT",
+        metavar="DIR",
+        help="What `classify` wrote; data/classifications when not given.",
+    ),
+]
 Out = Annotated[
     Path, typer.Option("--out", envvar="PULSAURORA_OUT", metavar="DIR", help="Folder for what is made.")
 ]
@@ -112,7 +121,11 @@ def parse_filters(text):
 
 
 # What is read where an option that names an archive is not given.
-_VARIABLES = {"--stream0": "PULSAURORA_STREAM0", "--raw": "PULSAURORA_PFRR"}
+_VARIABLES = {
+    "--stream0": "PULSAURORA_STREAM0",
+    "--raw": "PULSAURORA_PFRR",
+    "--classifications": "PULSAURORA_OUT",
+}
 
 
 def existing_folder(path, option):
@@ -121,6 +134,11 @@ def existing_folder(path, option):
         ways = " or ".join(filter(None, [option, _VARIABLES.get(option)]))
         raise UsageError(f"{path} is not a folder; name one that exists with {ways}")
     return Path(path)
+
+
+def labelled_folder(path):
+    """Return the folder of --classifications, which must exist if given, or where `classify` writes."""
+    return Path("data/classifications") if path is None else existing_folder(path, "--classifications")
 
 
 def parse_numbers(text, kind, option):

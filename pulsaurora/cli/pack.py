@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pulsaurora.cli import log
+from pulsaurora.cli.batches import tell_absent
 from pulsaurora.cli.nights import End, Labels, Nights, PfrrNights, Start, choose_nights
 from pulsaurora.cli.options import (
     Out,
@@ -125,6 +126,8 @@ def _run(pack, chosen, out, log_path, wanted):
             problems += result.problems
     if not days and not problems and not chosen.n_refused:
         raise UsageError(f"no {wanted}")  # of a range: nights named one by one are told as problems
+    if not chosen.expected:  # else each absent night is a problem
+        tell_absent({site for site, _ in chosen.nights if site}, days)
     return _tell(days, problems, chosen.n_refused, out, log_path)
 
 

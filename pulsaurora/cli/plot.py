@@ -5,8 +5,18 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
 from pulsaurora.cli import log
-from pulsaurora.cli.options import Dayfiles, Stream0, Workers, existing_folder, parse_dates, parse_sites
+from pulsaurora.cli.options import (
+    Classifications,
+    Dayfiles,
+    Stream0,
+    Workers,
+    existing_folder,
+    labelled_folder,
+    parse_dates,
+    parse_sites,
+)
 from pulsaurora.problems import UsageError
 
 command = typer.Typer(help="Draw a night.")
@@ -23,15 +33,7 @@ def keogram(
     date: Annotated[str, typer.Argument(metavar="DATE", help="UT date, YYYY-MM-DD.")],
     stream0: Stream0 = Path("data/stream0"),
     dayfiles: Dayfiles = None,
-    classifications: Annotated[
-        Path,
-        typer.Option(
-            "--classifications",
-            envvar="PULSAURORA_OUT",
-            metavar="DIR",
-            help="What `classify` wrote; without it the keogram alone.",
-        ),
-    ] = Path("data/classifications"),
+    classifications: Classifications = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the picture.")] = Path(
         "reports/figures"
     ),
@@ -39,10 +41,13 @@ def keogram(
 ):
     """Draw keogram, classes, pulsating fraction and dominant period of a night.
 
-    Writes OUT/YYYYMMDD_SITE_IMAGER_keogram.png; one for each imager that the site had on that date.
+    Writes OUT/YYYYMMDD_SITE_IMAGER_keogram.png; one for each imager that the site had on that date. Of a
+    night without labels it draws the keogram alone.
     """
     first, last = parse_dates(date, date)
     archive = existing_folder(*((stream0, "--stream0") if dayfiles is None else (dayfiles, "--dayfiles")))
+    classifications = labelled_folder(classifications)
+    refuse_unwritable(out)
     log.start("plot_keogram")
     if dayfiles is None:
         from pulsaurora.archive.layout import find_nights as find
@@ -87,6 +92,7 @@ def events(
     first, _ = parse_dates(date, date)
     existing_folder(found, "--events")
     (site,) = parse_sites(site)
+    refuse_unwritable(out)
     log.start("plot_events")
     from pulsaurora.archive.eventtables import events_path
     from pulsaurora.problems import PulsauroraError
@@ -99,9 +105,13 @@ def events(
     n_refused = 0
     for table in tables:
         try:
-            for path in plot_events(table, out):
-                typer.echo(path)
+            drawn = plot_events(table, out)
         except PulsauroraError as error:
             typer.echo(str(error), err=True)
             n_refused += 1
+            continue
+        for path in drawn:
+            typer.echo(path)
+        if not drawn:
+            typer.echo(f"{table.name}: no pulsating patch was found that night, so there is none to draw")
     return 3 if n_refused else 0

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
+
 
 def command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of classification files.")],
@@ -33,6 +35,7 @@ def command(
 
     existing_folder(folder, "DIR")
     refinement = load_refinement(model) if model else None
+    refuse_unwritable(out)
     path = log.start("refine")
     n_files = sum(len(paths) for paths in find_classifications(folder).values())
     with log.progress("refining", total=n_files) as advance:

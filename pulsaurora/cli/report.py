@@ -5,8 +5,18 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
 from pulsaurora.cli import log
-from pulsaurora.cli.options import Dayfiles, Stream0, Workers, existing_folder, parse_dates, parse_sites
+from pulsaurora.cli.options import (
+    Classifications,
+    Dayfiles,
+    Stream0,
+    Workers,
+    existing_folder,
+    labelled_folder,
+    parse_dates,
+    parse_sites,
+)
 from pulsaurora.problems import UsageError
 
 
@@ -15,18 +25,14 @@ def command(
     date: Annotated[str, typer.Argument(metavar="DATE", help="UT date, YYYY-MM-DD.")],
     stream0: Stream0 = Path("data/stream0"),
     dayfiles: Dayfiles = None,
-    classifications: Annotated[
-        Path,
-        typer.Option(
-            "--classifications", envvar="PULSAURORA_OUT", metavar="DIR", help="What `classify` wrote."
-        ),
-    ] = Path("data/classifications"),
+    classifications: Classifications = None,
     events: Annotated[
         Path | None,
         typer.Option(
             "--events",
             metavar="DIR",
-            help="What `events` wrote; beside the classifications or in data/events when not given.",
+            help="What `events` wrote; when not given, the classifications' own folder, `events` beside it, "
+            "or data/events.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the page.")] = Path("reports"),
@@ -45,8 +51,10 @@ def command(
     (site,) = sites
     if dayfiles is not None:
         existing_folder(dayfiles, "--dayfiles")
+    classifications = labelled_folder(classifications)
     if events is not None:
         existing_folder(events, "--events")
+    refuse_unwritable(out)
     log.start("report")
     from pulsaurora.views.report import find_night_files, write_report
 
@@ -59,7 +67,8 @@ def command(
         raise UsageError(
             f"nothing of {site} on {date}: no frames under {where}, no labels under {classifications}"
         )
-    roots = [events] if events is not None else [classifications, Path("data/events")]
+    beside = [classifications, classifications.absolute().parent / "events", Path("data/events")]
+    roots = [events] if events is not None else beside
     imagers = [files.imager for files in listed]
     with log.progress("reading", total=sum(night.n_minutes for night in nights)) as advance:
         for files in listed:

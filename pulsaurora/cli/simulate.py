@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
+
 
 def command(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the stream0 tree and OUT/truth.")],
@@ -36,6 +38,7 @@ def command(
         site, *others = parse_sites(site)
         if others or not re.fullmatch("[a-z]{4}", site):
             raise UsageError(f"--site {site}: expected one site, four letters")
+    refuse_unwritable(out)
     n_files = n_frames = 0
     for name, start, n_minutes, stream in simulate_nights(seed, nights, minutes, site):
         n_night = 0

@@ -103,11 +103,12 @@ def _train_labelled(labels, archive, features, out, dayfiles, seed, workers, siz
     import skl2onnx  # noqa: F401
     import sklearn  # noqa: F401
 
-    from pulsaurora.archive.labels import read_workbooks
+    from pulsaurora.archive.labels import read_workbooks, unknown_codes
     from pulsaurora.archive.problem_table import PROBLEMS_NAME
     from pulsaurora.classification.labelled_training import train_labelled
 
     table, refused, workbooks = read_workbooks(labels, "themis")
+    refused += unknown_codes(table)
     for problem in refused:
         typer.echo(str(problem), err=True)
     n_dates = table.loc[table["label"].notna(), "date"].nunique()

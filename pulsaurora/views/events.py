@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from pulsaurora.archive.eventtables import read_events
-from pulsaurora.problems import ContractError
 from pulsaurora.views.keogram import write_figure
 
 CELL_PX = 8
@@ -143,19 +142,18 @@ def plot_events(path, out):
     Returns
     -------
     list of pathlib.Path
+        Empty if the night has no patch.
 
     Raises
     ------
     UnreadableFileError
         If the tables cannot be read.
-    ContractError
-        If they hold no patch.
     """
     path = Path(path)
     patches, pulses = read_events(path)
     stem = path.stem.removesuffix("_patches")
     if not len(patches):
-        raise ContractError(f"{path.name}: no pulsating patch was found that night, so there is none to draw")
+        return []
     date, site, imager = stem.split("_", 2)
     title = f"{site}  {imager}  {date[:4]}-{date[4:6]}-{date[6:]}"
     paths = []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workbooks import row, write_parts, write_sheets
 
 import pulsaurora
-from pulsaurora.archive.labels import COLUMNS, read_labels, write_labels
+from pulsaurora.archive.labels import COLUMNS, read_labels, unknown_codes, write_labels
 from pulsaurora.archive.labelsheet import label_of
 from pulsaurora.archive.workbook import read_workbook
 from pulsaurora.classes import CLASSES
@@ -386,3 +386,77 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "other.csv").exists()
     for out in ("a.xlsx", "labels.txt"):
         assert run(["labels", "a.xlsx", "--out", out]) == 2
+
+
+def test_codes_that_are_not_known_are_counted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    night = ["20200218", "gill,rank", None, None]
+    codes = ["pulsatng", "p", "pulsatng", "bv?", "np", "Co , CM", "Sunsrise", "Patchy_aurora"]
+    rows = [[*night, code, 10 * k, 10 * k + 9] for k, code in enumerate(codes)]
+    write_sheets(tmp_path / "a.xlsx", {"a": [NAMED, *rows]})
+    assert run(["labels", "a.xlsx", "--out", "l.csv"]) == 3
+    told = "a.xlsx: 3 rows have codes that stand for no class: 'pulsatng' 2, 'bv?' 1"
+    assert told in capsys.readouterr().err
+    for path in ("a.xlsx", "l.csv"):
+        assert list(map(str, unknown_codes(read_labels(path)))) == [told]
+    write_sheets(tmp_path / "a.xlsx", {"a": [NAMED, rows[1], *rows[4:]]})
+    assert run(["labels", "a.xlsx", "--out", "l.csv"]) == 0
+
+
+def test_the_real_workbooks_have_no_unknown_code(shared_data):
+    assert unknown_codes(read_labels(*real_workbooks(shared_data), problems=[])) == []
+
+
+OTHER = ["Site ID", "Date (UT)", "First frame", "Last frame", "Class code"]
+LEGEND = [["classification"], [None, "Clear sky", "cs", "clear sky"], ["made 2020-02-18"]]
+
+
+def test_a_header_that_is_not_known_is_no_legend(tmp_path):
+    night = ["gill", "2014-03-10", 0, 59, "bv"]
+    for rows, found in (([OTHER, night], "'Site ID', 'Date (UT)'"), ([night], "'gill', '2014-03-10', '0'")):
+        path = write_sheets(tmp_path / "a.xlsx", {"types": LEGEND, "a": rows})
+        with pytest.raises(UnreadableFileError, match=r"a\.xlsx: no sheet has a header of site") as error:
+            read_labels(path)
+        assert f"found columns {found}" in str(error.value)
+    problems = []
+    usual = [NAMED, ["20200218", "gill", None, None, "p", 0, 9]]
+    write_sheets(tmp_path / "a.xlsx", {"types": LEGEND, "a": [OTHER, night, night], "b": usual})
+    assert len(read_labels(tmp_path / "a.xlsx", problems=problems)) == 1
+    assert [(p.sheet, p.row) for p in problems if p.kind == "refused"] == [("a", 1)]
+    assert len(problems) == 7  # every row once
+
+
+def test_every_command_names_the_workbook_whose_header_is_not_known(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "o").mkdir()
+    usual = [NAMED, ["20200218", "gill", None, None, "p", 0, 9]]
+    write_sheets(tmp_path / "usual.xlsx", {"a": usual})
+    write_sheets(tmp_path / "legend.xlsx", {"a": LEGEND})
+    write_sheets(tmp_path / "a.xlsx", {"a": [OTHER, ["gill", "2014-03-10", 0, 59, "bv"]]})
+    commands = [
+        ["evaluate", "--classifications", "o"],
+        ["pack", "themis", "--stream0", "o", "--out", "d"],
+        ["download", "themis", "--dry-run"],
+        ["train", "--stream0", "o", "--out", "m.onnx"],
+    ]
+    for book, said in (("a", "found columns 'Site ID'"), ("legend", "no row of labels")):
+        assert run(["labels", f"{book}.xlsx", "--out", "l.csv"]) == 1
+        shown = capsys.readouterr().err
+        assert f"{book}.xlsx: " in shown and said in shown and not (tmp_path / "l.csv").exists()
+        for command in commands:
+            assert run([*command, "--labels", f"{book}.xlsx"]) == 1
+            shown = capsys.readouterr().err
+            assert f"{book}.xlsx: no " in shown and said in shown, command
+    # A legend beside rows is no fault.
+    assert run(["labels", "legend.xlsx", "usual.xlsx", "--out", "l.csv"]) == 0
+    assert run(["labels", "a.xlsx", "usual.xlsx", "--out", "l.csv"]) == 3
+
+
+def test_labels_of_the_other_instrument_are_not_taken_for_other_sites(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_sheets(tmp_path / "a.xlsx", {"pfrr": [NAMED, ["20200218", None, None, None, "p", 0, 9]]})
+    arguments = ["pack", "themis", "--labels", "a.xlsx", "--stream0", "."]
+    assert run(arguments) == 2
+    assert "the workbooks name no night of themis" in capsys.readouterr().err
+    assert run([*arguments, "--sites", "gill"]) == 2
+    assert "none of these sites" in capsys.readouterr().err

@@ -175,3 +175,17 @@ def test_broken_sky_maps_of_day_files_are_told_and_done_without(stream0, tmp_pat
         for command in (["plot", "keogram"], ["report"]):
             assert run([*command, *night]) == (3 if "elev" in str(list(grids)) else 0)
         assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_night_without_patches_is_said_and_no_fault(stream0, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = synthetic.minute_path(tmp_path / "even", imager="themis20")
+    synthetic.write_minute(path, synthetic.pixels(4), imager="themis20")
+    dates, draw = ["2014-03-10", "2014-03-10"], ["plot", "events", "gill", "2014-03-10", "--events", "out"]
+    assert run(["events", *dates, "--stream0", "even", "--out", "out"]) == 0
+    capsys.readouterr()
+    assert run(draw) == 0
+    assert "20140310_gill_themis20_patches.parquet: no pulsating patch was found" in capsys.readouterr().out
+    assert run(["events", *dates, "--stream0", str(stream0), "--out", "out"]) == 0
+    assert run([*draw, "--out", "figures"]) == 0
+    assert len(list((tmp_path / "figures").iterdir())) == 2

@@ -481,6 +481,7 @@ def test_the_frames_of_a_look_teach_once_for_each_label_they_have():
     [
         (5, ("bv", "cs", "dis", "pa"), "labelled frames of 5 dates; at least 6 are needed"),
         (7, ("bv", "cs", "dis", "np"), "no labelled frame is pulsating"),
+        (7, ("bv", "cs", "dis", "pulsatng"), "7 rows have codes that stand for no class: 'pulsatng' 7"),
         (7, ("np",), "no labelled frame is bad_viewing or no_aurora or other_aurora or pulsating"),
     ],
 )

@@ -228,3 +228,14 @@ def test_command_says_what_is_wrong(tmp_path, capsys):
     assert run([*arguments, str(tmp_path / "none")]) == 2
     assert run([*arguments, str(tmp_path / "report")]) == 2
     assert "the folder of the labelled nights?" in capsys.readouterr().err
+
+
+def test_codes_that_are_not_known_are_told(tmp_path, capsys):
+    write_night(tmp_path / "out", [3] * 6)
+    rows = frames("gill", 0, 2, "p"), frames("gill", 3, 4, "pulsatng"), frames("gill", 5, 5, "np")
+    path = write_sheets(tmp_path / "labels.xlsx", {"a": [HEADER, *rows]})
+    out = tmp_path / "report"
+    arguments = ["evaluate", "--labels", path, "--classifications", tmp_path / "out", "--out", out]
+    assert run(map(str, arguments)) == 3
+    told = "1 rows have codes that stand for no class: 'pulsatng' 1"
+    assert told in capsys.readouterr().err and told in (out / "evaluation.md").read_text()

@@ -232,3 +232,26 @@ def test_paths_in_the_environment_are_used(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("PULSAURORA_STREAM0", str(tmp_path / "elsewhere"))
     assert main.run(["classify", "2014-03-10", "2014-03-10"]) == 2
     assert f"{Path(tmp_path, 'elsewhere')} is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["classify", "2014-03-10", "2014-03-10", "--stream0", "."],
+        ["report", "gill", "2014-03-10"],
+        ["plot", "keogram", "gill", "2014-03-10", "--stream0", "."],
+        ["plot", "events", "gill", "2014-03-10", "--events", "."],
+        ["movie", "gill", "2014-03-10", "--stream0", "."],
+        ["refine", "."],
+        ["evaluate", "--labels", "none.xlsx", "--classifications", "."],
+        ["simulate"],
+    ],
+)
+def test_an_out_that_cannot_be_written_is_told_first(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "afile").touch()
+    for place in ("afile", "afile/below"):
+        out = [place] if arguments == ["simulate"] else ["--out", place]
+        assert main.run([*arguments, *out]) == main.WRONG_USAGE
+        shown = capsys.readouterr().err
+        assert "afile" in shown and "cannot be written: " in shown

@@ -103,6 +103,17 @@ def test_wrong_usage(arguments, said, capsys):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["pack", "themis"], ["classify", "--model", "tiny.onnx"], ["events"]])
+def test_sites_asked_for_that_have_no_night_are_named(command, tmp_path, capsys):
+    tinymodel.save(tinymodel.features_proto(tinymodel.weights() / 100), tmp_path / "tiny.onnx")
+    write(tmp_path / "s", "2014-03-10T06:00")
+    asked = [*command, *DATES, "--stream0", "s", "--out", "o", "--sites"]
+    assert main.run([*asked, "gill,rank,atha"]) == 0
+    assert "no frames of atha, rank on these dates" in capsys.readouterr().err
+    assert main.run([*asked, "gill"]) == 0
+    assert "on these dates" not in capsys.readouterr().err
+
+
 def test_a_folder_without_day_files(tmp_path, capsys):
     tinymodel.save(tinymodel.features_proto(tinymodel.weights() / 100), tmp_path / "tiny.onnx")
     assert main.run(["classify", *DATES, "--dayfiles", ".", "--out", "c", "--model", "tiny.onnx"]) == 2

@@ -41,6 +41,7 @@ def test_what_could_not_be_read_is_said_and_told_by_the_status(stream0, tmp_path
         (["gill", "10.3.2014"], "YYYY-MM-DD"),
         (["gillam", "2014-03-10"], "gillam"),
         (["gill"], "DATE"),
+        (["gill", "2014-03-10", "--classifications", "none"], "with --classifications or PULSAURORA_OUT"),
     ],
 )
 def test_wrong_usage_is_explained(stream0, arguments, said, capsys):

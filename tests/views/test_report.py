@@ -141,6 +141,15 @@ def test_events_beside_the_labels_or_elsewhere_are_used(tmp_path):
     assert "is no table of events" in text_of(page)
 
 
+@pytest.mark.parametrize("folder", ["classifications", "events", "data/events"])
+def test_events_are_found_where_the_help_says(folder, tmp_path):
+    labelled(tmp_path / "classifications")
+    found_events(tmp_path / folder)
+    assert run(["report", "gill", "2014-03-10", "--classifications", "classifications"]) == 0
+    text = text_of(tmp_path / "reports/20140310_gill_themis19_report.html")
+    assert "1 patches with 40 pulses" in text and "run pulsaurora events" not in text
+
+
 def test_nothing_that_files_say_becomes_html(tmp_path):
     hostile = {
         key: f"{BAD}{key}" for key in ("version", "model", "model name", "trained on", "inputs", "created")
@@ -236,11 +245,12 @@ def test_folders_come_from_the_environment(tmp_path, monkeypatch):
         (["gill,rank", "2014-03-10"], "names 2 sites"),
         (["gill", "10.3.2014"], "YYYY-MM-DD"),
         (["gill", "2014-03-10", "--events", "none"], "--events"),
+        (["gill", "2014-03-10", "--classifications", "none"], "none is not a folder"),
     ],
 )
 def test_wrong_usage_is_explained(arguments, said, tmp_path, capsys):
     labelled(tmp_path / "c")
-    assert run(["report", *arguments, "--classifications", "c"]) == 2
+    assert run(["report", "--classifications", "c", *arguments]) == 2
     assert said in capsys.readouterr().err
 
 
