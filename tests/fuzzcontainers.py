@@ -19,7 +19,7 @@ SHEETS = {
             "end frame",
             "start time",
             "end time",
-            "code",
+            "classification",
             "confidence",
             "comment",
         ],
