@@ -18,6 +18,7 @@ from typing import NamedTuple
 from pulsaurora.archive.layout import plain_text
 from pulsaurora.problems import Problem, UsageError
 
+IMAGER = "dasc"  # with the filter after it where that is known
 NO_WAVELENGTH = "000"
 WAVELENGTHS = ("428", "558", "630")
 SIDES = (512, 1024, 256)  # pixels
@@ -68,7 +69,7 @@ class PfrrNight:
 
 def imager_through(wavelength):
     """Name the imager by its filter: `dasc558`, or `dasc` where none is known (`000`)."""
-    return "dasc" if wavelength == NO_WAVELENGTH else f"dasc{wavelength}"
+    return IMAGER if wavelength == NO_WAVELENGTH else f"{IMAGER}{wavelength}"
 
 
 def parse_pfrr_name(name):

@@ -16,6 +16,7 @@ from pulsaurora import __version__
 from pulsaurora.archive.daynights import find_pfrr_dayfile_nights
 from pulsaurora.archive.layout import fingerprint_files
 from pulsaurora.archive.pfrr_layout import (
+    IMAGER,
     NO_WAVELENGTH,
     WAVELENGTHS,
     find_pfrr_nights,
@@ -160,7 +161,7 @@ class PfrrTask:
 
     def sources(self, imager):
         """Files that may hold frames of one imager."""
-        nights = [night for night in self.nights if night.imager in (imager, "dasc")]
+        nights = [night for night in self.nights if night.imager in (imager, IMAGER)]
         return [path for night in nights for path in (*night.files, night.dayfile) if path is not None]
 
 
@@ -273,7 +274,7 @@ def classify_pfrr_task(task, model, pool, count, stop):
     for imager in sorted({*task.named_imagers, *groups}) or task.imagers[:1]:
         labelled = _label(groups.get(imager, []), model)
         # What is of no known filter is told with the first.
-        found = [*problems, *unread.pop("dasc", []), *unread.pop(imager, []), *labelled.problems]
+        found = [*problems, *unread.pop(IMAGER, []), *unread.pop(imager, []), *labelled.problems]
         results.append(keep_labels(*task.named(imager), labelled, about(imager) | more, model, found))
         problems = []
     return results
@@ -323,7 +324,7 @@ def _read(task, elevation, pool, stop):
                 raise KeyboardInterrupt
             frames = read_part(part)
             rows = Rows(_name(night, part), frames.times, frames.quality, frames.problems)
-            if len(frames) and night.imager not in (frames.imager, "dasc"):
+            if len(frames) and night.imager not in (frames.imager, IMAGER):
                 rows.problems = [*rows.problems, Problem(rows.name, _disagreement(night, frames))]
             elif len(frames) and task.asks_for(frames.imager):
                 rows.reduced = reduce_frames(as_themis(frames.images), frames.times, grid)
@@ -334,15 +335,15 @@ def _read(task, elevation, pool, stop):
             for imager, rows in pool.map(functools.partial(read, night, read_part), parts):
                 if rows.reduced is not None:
                     groups.setdefault(imager, []).append(rows)
-                elif len(rows.times) == 0 or night.imager != "dasc":
+                elif len(rows.times) == 0 or night.imager != IMAGER:
                     unread.setdefault(night.imager, []).extend(rows.problems)
-                if night.imager == "dasc" and len(rows.times):
+                if night.imager == IMAGER and len(rows.times):
                     told.add(imager)
     return groups, unread, told
 
 
 def _disagreement(night, frames):
-    header = frames.imager.removeprefix("dasc") or "no filter"
+    header = frames.imager.removeprefix(IMAGER) or "no filter"
     return f"its name tells {night.wavelength} nm, its header {header}: left out; name it by its true filter"
 
 

@@ -45,7 +45,7 @@ def tell_absent(sites, nights):
         typer.echo(said, err=True)
 
 
-def tell(result, out, log_path, nothing, seconds, sites=None):
+def tell(result, out, log_path, nothing, seconds, sites, shard):
     """Print what came of a batch; return the exit status.
 
     Parameters
@@ -53,16 +53,18 @@ def tell(result, out, log_path, nothing, seconds, sites=None):
     result : BatchResult
     out : Path
     log_path : Path or None
-    nothing : str or None
-        What is wrong when there is neither a night nor a problem, if that is wrong.
+    nothing : str
+        What is wrong when there is neither a night nor a problem.
     seconds : float
         It took.
-    sites : list of str, optional
-        Those asked for, if each should have a night.
+    sites : list of str or None
+        Those asked for; all when None.
+    shard : Shard or None
+        A part of a batch may well have no night, and none of some sites.
     """
     from pulsaurora.archive.problem_table import PROBLEMS_NAME
 
-    if nothing and not result.nights and not result.problems:
+    if shard is None and not result.nights and not result.problems:
         raise UsageError(nothing)
     statuses = Counter(night.status for night in result.nights)
     said = ", ".join(f"{statuses[status]} {word}" for status, word in _WORDS.items() if statuses[status])
@@ -79,7 +81,8 @@ def tell(result, out, log_path, nothing, seconds, sites=None):
     typer.echo(f"{said}; results under {out}")
     if done:
         typer.echo(rate)
-    tell_absent(sites, result.nights)
+    if shard is None:
+        tell_absent(sites, result.nights)
     if result.n_problems:
         typer.echo(f"{result.n_problems} problems, listed in {out / PROBLEMS_NAME}", err=True)
     if log_path:

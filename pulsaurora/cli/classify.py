@@ -97,6 +97,5 @@ def command(
         else:
             days = dayfiles is not None
             result = classify_nights(archive, out, first, last, sites, dayfiles=days, **common)
-    nothing = f"no frames of {start} to {end} under {archive}; is it {what}?" if part is None else None
-    asked = sites if part is None else None
-    return tell(result, out, path, nothing, time.monotonic() - began, asked)
+    nothing = f"no frames of {start} to {end} under {archive}; is it {what}?"
+    return tell(result, out, path, nothing, time.monotonic() - began, sites, part)

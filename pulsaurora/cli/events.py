@@ -65,6 +65,5 @@ def command(
             archive, out, first, last, sites, overwrite=overwrite, watch=advance, engine=chosen, shard=part,
             dayfiles=dayfiles is not None,
         )  # fmt: skip
-    nothing = f"no frames of {start} to {end} under {archive}; is it {what}?" if part is None else None
-    asked = sites if part is None else None
-    return tell(result, out, path, nothing, time.monotonic() - began, asked)
+    nothing = f"no frames of {start} to {end} under {archive}; is it {what}?"
+    return tell(result, out, path, nothing, time.monotonic() - began, sites, part)

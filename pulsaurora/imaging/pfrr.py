@@ -16,7 +16,7 @@ from io import BytesIO
 import numpy as np
 
 from pulsaurora.archive.layout import plain_text
-from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, SIDES, imager_through, parse_pfrr_name
+from pulsaurora.archive.pfrr_layout import IMAGER, NO_WAVELENGTH, SIDES, imager_through, parse_pfrr_name
 from pulsaurora.imaging.contrast import clahe
 from pulsaurora.imaging.frames import Frames
 from pulsaurora.imaging.inflate import read_inflated
@@ -75,7 +75,7 @@ def read_pfrr(paths, wavelength=None, workers=None):
     found = sorted({part.imager for _, part in parts if len(part)})
     if wavelength is not None:
         wanted = f"dasc{str(wavelength).strip().lstrip('0')}"
-        parts = [pair for pair in parts if not len(pair[1]) or pair[1].imager in (wanted, "dasc")]
+        parts = [pair for pair in parts if not len(pair[1]) or pair[1].imager in (wanted, IMAGER)]
     elif len(found) > 1:
         raise UsageError(f"the files are of several filters ({', '.join(found)}); name one wavelength")
     return _joined(parts)

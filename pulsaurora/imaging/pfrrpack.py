@@ -6,7 +6,13 @@ from pathlib import Path
 
 from pulsaurora.archive.dayfile import dayfile_path
 from pulsaurora.archive.layout import fingerprint_files
-from pulsaurora.archive.pfrr_layout import NO_WAVELENGTH, find_calibration, find_pfrr_nights, parse_pfrr_name
+from pulsaurora.archive.pfrr_layout import (
+    IMAGER,
+    NO_WAVELENGTH,
+    find_calibration,
+    find_pfrr_nights,
+    parse_pfrr_name,
+)
 from pulsaurora.imaging.ephemeris import site_position
 from pulsaurora.imaging.packing import Day, pack_days
 from pulsaurora.imaging.packparts import packed
@@ -118,7 +124,7 @@ def _day(night, out, folders, raw16, tiles):
             raw16,
             name=str(path),
             minute=60 * start.hour + start.minute,
-            imager=frames.imager or "dasc",
+            imager=frames.imager or IMAGER,
         )
 
     return Day(
