@@ -207,13 +207,14 @@ def mixed_landscape(first, second, cap, cosine, sine):
     )
 
 
-def cloud(first, second, u, v, blur, gains, threshold, softness, limits, level, relief):
+def cloud(first, second, u, v, blur, gains, threshold, softness, limits, level, relief, core):
     """Opacity and brightness of cloud where both textures are seen at (u, v)."""
     one, two = sampled_texture(first, u, v), sampled_texture(second, u, v)
     value = (gains[0] * one + gains[1] * two) / (1 + blur)
     step = min(max(0.5 + (value - threshold) / (softness + blur), 0.0), 1.0)
     opacity = limits[0] + (limits[1] - limits[0]) * step * step * (3 - 2 * step)
-    return opacity, max(level * (1 + relief * two), 0.05)
+    dense = 0.0 if math.isinf(threshold) else max(value - threshold - 0.5 * (softness + blur), 0.0)
+    return opacity, max(level * (1 + relief * two), 0.05) * math.exp(-core * dense)
 
 
 def blob_height(down, right, cosine, sine, long, wide, bend, lobes):

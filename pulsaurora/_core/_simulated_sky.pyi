@@ -23,6 +23,7 @@ def fill_cloud(
     most: float,
     level: float,
     relief: float,
+    core: float,
 ) -> None: ...
 def add_patches(
     out: _F32,

@@ -62,20 +62,21 @@ def fill_cloud(float[::1] opacity, float[::1] brightness, const float[::1] x, co
                const float[:, ::1] first, const float[:, ::1] second,
                const float[::1] first_mapping, const float[::1] second_mapping,
                float first_gain, float second_gain, float threshold, float softness,
-               float least, float most, float level, float relief):
+               float least, float most, float level, float relief, float core):
     """Fill a cloud layer's opacity, from `least` to `most`, and its brightness.
 
     Opacity follows a smooth step of two textures' sum about a threshold; minus infinity is a closed deck.
     `blur` (n_pixels,) widens the step where one pixel spans much of the texture (low elevation), and
     pulls the sum towards its mean of zero, as the eye along a slant path averages it. Brightness is
-    ``level * (1 + relief * second texture)``, 0.05 at least, times `shade` (n_pixels,).
+    ``level * (1 + relief * second texture)``, 0.05 at least, times `shade` (n_pixels,); where the sum lies
+    d above that from which on cloud is as dense as it gets, times exp(-core d): thick cloud is dark below.
     """
     cdef Py_ssize_t i, n = opacity.shape[0]
     cdef float a00 = first_mapping[0], a01 = first_mapping[1], a0 = first_mapping[2]
     cdef float a10 = first_mapping[3], a11 = first_mapping[4], a1 = first_mapping[5]
     cdef float b00 = second_mapping[0], b01 = second_mapping[1], b0 = second_mapping[2]
     cdef float b10 = second_mapping[3], b11 = second_mapping[4], b1 = second_mapping[5]
-    cdef float value, other, light, span = most - least
+    cdef float value, other, light, dense, span = most - least
     cdef bint closed = threshold < -<float>1e30
     with nogil:
         for i in range(n):
@@ -88,6 +89,9 @@ def fill_cloud(float[::1] opacity, float[::1] brightness, const float[::1] x, co
             value = first_gain * _sample(first, a00 * x[i] + a01 * y[i] + a0, a10 * x[i] + a11 * y[i] + a1)
             value = (value + second_gain * other) / (<float>1 + blur[i])
             opacity[i] = least + span * _smoothstep(<float>0.5 + (value - threshold) / (softness + blur[i]))
+            dense = value - threshold - <float>0.5 * (softness + blur[i])
+            if core > 0 and dense > 0:
+                brightness[i] *= expf(-core * dense)
 
 
 cdef inline float _landscape(float here, float other, float cap, float cosine, float sine) noexcept nogil:

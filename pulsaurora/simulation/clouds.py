@@ -61,16 +61,21 @@ class Cloud:
         self.gains = (0.75, 0.65)
         self.softness = {
             "stratus": rng.uniform(1, 3),
-            "stratocumulus": rng.uniform(0.8, 3),
-            "cumulus": log_uniform(rng, 0.3, 2.5),
+            "stratocumulus": rng.uniform(0.5, 3),
+            "cumulus": log_uniform(rng, 0.15, 2.5),
             "cirrus": rng.uniform(1.5, 4),
         }[kind]
         closed = cover >= 1 and chance(rng, 0.6)  # a deck without a gap
         self.cover = Wander(rng, 1.3 if closed else cover, rng.uniform(0, 0.05), 120, 900)
         self.relief = log_uniform(rng, 3e-4, 0.1) if kind == "stratus" else log_uniform(rng, 0.02, 0.4)
         self.bright = log_uniform(rng, 0.3, 1.3 if kind == "stratus" else 3.5)
-        if kind in ("stratocumulus", "cumulus") and chance(rng, 0.15):  # so thick that it is dark below
-            self.bright *= log_uniform(rng, 0.12, 0.6)
+        # Thick cloud is dark below, all of it or where it is thickest; its edges shine.
+        self.core = 0.0
+        if kind in ("stratocumulus", "cumulus"):
+            if chance(rng, 0.15):
+                self.bright *= log_uniform(rng, 0.12, 0.6)
+            if chance(rng, 0.4):
+                self.core, self.bright = log_uniform(rng, 0.2, 3), self.bright * log_uniform(rng, 1, 2.5)
         self.moonlit = log_uniform(rng, 0.3, 8)  # how much of the moon's own light comes through
         # 1 is the standard overcast sky, a third as bright at the horizon; below 0 where towns, twilight or
         # the moon light what is far off from below or from the side.
@@ -105,6 +110,7 @@ class Cloud:
             self.thickness,
             self.bright,
             self.relief,
+            self.core,
         )
         if bank is not None:
             opacity *= bank

@@ -1,4 +1,4 @@
-"""Snow and drizzle that fall before the dome, lit by lamps or the moon: elsewhere in each frame."""
+"""Snow and drizzle that fall before the dome, and drops and grains on it, lit by lamps or the moon."""
 
 import numpy as np
 
@@ -65,6 +65,48 @@ class Flakes:
         # Haze is of flakes without number: gusts show less in it.
         flakes += np.float32(self.haze * mean * (1 + self.unsteady * (gust - 1))) * self.lit
         image.ravel()[view.index] += flakes.ravel()[view.index] * view.through
+
+
+class Specks:
+    """Drops, grains of snow or dirt on the dome that shine: each stays, or slides, until it is gone.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    few : bool
+        Some of them only, through which the sky is seen as well as without.
+    """
+
+    _GROUPS = 4  # of specks of one size each
+
+    def __init__(self, rng, few=False):
+        n = int(log_uniform(rng, 2, 14) if few else log_uniform(rng, 12, 250))
+        size = log_uniform(rng, 0.8, 3.5)
+        self.sizes = np.minimum(size * np.exp(0.5 * rng.standard_normal(self._GROUPS)), 9.0)  # px, as Gaussians
+        self.group = rng.integers(0, self._GROUPS, n)
+        # Their light at the middle, over the sky's mean.
+        self.light = log_uniform(rng, 0.1, 5) * np.exp(rng.uniform(0.2, 0.9) * rng.standard_normal(n))
+        self.lasts = log_uniform(rng, 20, 5000)
+        slides = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.005, 0.7)  # px/s, some faster than others
+        angle = rng.uniform(0, 2 * np.pi) + rng.uniform(0, 0.8) * rng.standard_normal(n)
+        self.slide = slides * rng.exponential(1, n) * np.array([np.sin(angle), np.cos(angle)])
+        self.place, self.since = rng.uniform(0, 256, (2, n)), np.zeros(n)
+        self.until = rng.exponential(self.lasts, n)
+        self.lit = lit_from_one_side(rng)
+
+    def add(self, view, mean, t, rng, image):
+        """Add the specks of scene time t (s) to an image whose sky's mean light is `mean` (counts)."""
+        gone = np.flatnonzero(t > self.until)
+        self.place[:, gone], self.since[gone] = rng.uniform(0, 256, (2, gone.size)), t
+        self.until[gone] = t + rng.exponential(self.lasts, gone.size)
+        row, col = ((self.place + self.slide * (t - self.since)) % 256).astype(np.float32)
+        light = mean * self.light * self.lit[row.astype(int) % 256, col.astype(int) % 256]
+        specks = np.zeros(SHAPE, np.float32)
+        for number, size in enumerate(self.sizes):
+            own = self.group == number
+            flux = (light[own] * 2 * np.pi * size**2).astype(np.float32)
+            _simulated_imager.add_points(specks, row[own], col[own], flux, float(size))
+        image.ravel()[view.index] += specks.ravel()[view.index] * view.through
 
 
 def lit_from_one_side(rng):

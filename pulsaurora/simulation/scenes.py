@@ -9,7 +9,7 @@ import pulsaurora.simulation.weather_scenes  # noqa: F401  (they register themse
 from pulsaurora.simulation.aurora import Diffuse
 from pulsaurora.simulation.draws import chance, log_uniform
 from pulsaurora.simulation.lights import passing
-from pulsaurora.simulation.precipitation import Flakes
+from pulsaurora.simulation.precipitation import Flakes, Specks
 from pulsaurora.simulation.registry import BUILDERS, NEEDS, SCENES, WEIGHTS
 from pulsaurora.simulation.sky import Scene
 
@@ -40,8 +40,8 @@ def build_scene(name, rng, duration_s, background):
             rng, background * log_uniform(rng, 0.03, 0.2), structure=0.5, torches=False, wide=True
         )
         scene.airglow.append(ripples)
-    if scene.dome is None and chance(rng, 0.04):
-        scene.flakes = Flakes(rng, few=True)
+    if scene.dome is None and chance(rng, 0.07):
+        scene.flakes = Flakes(rng, few=True) if chance(rng, 0.6) else Specks(rng, few=True)
     return scene
 
 

@@ -9,7 +9,7 @@ from pulsaurora._core import _simulated_imager
 from pulsaurora.simulation.clouds import Dome
 from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, GivenHeavens, SunMoon
 from pulsaurora.simulation.patches import PatchLayer
-from pulsaurora.simulation.precipitation import Flakes
+from pulsaurora.simulation.precipitation import Flakes, Specks
 
 MARGIN_S = 60.0
 
@@ -26,7 +26,7 @@ class Scene:
     clouds : list
         Layers with ``at(view, t)``.
     dome : Dome or None
-    flakes : Flakes or None
+    flakes : Flakes, Specks or None
         A few, before a sky that is seen all the same.
     lights : list
         With ``add(view, t, image, rng)``.
@@ -44,7 +44,7 @@ class Scene:
     airglow: list = field(default_factory=list)
     clouds: list = field(default_factory=list)
     dome: Dome | None = None
-    flakes: Flakes | None = None
+    flakes: Flakes | Specks | None = None
     lights: list = field(default_factory=list)
     needs: str = "any"
     light: GivenHeavens | None = None

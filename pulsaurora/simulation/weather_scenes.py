@@ -11,6 +11,7 @@ from pulsaurora.simulation.auroral_scenes import add_pulsation
 from pulsaurora.simulation.clouds import Bank, Dome, draw_cloud
 from pulsaurora.simulation.draws import chance, log_uniform
 from pulsaurora.simulation.lights import Beam, CloudGlow, Crossing, FloodLight, GroundLight, Headlights
+from pulsaurora.simulation.precipitation import Specks
 from pulsaurora.simulation.registry import scene as _scene
 
 # No aurora --------------------------------------------------------------------------------------
@@ -169,6 +170,16 @@ def fog(scene, rng, duration, background):
     scene.dome = Dome(rng, "fog", rng.uniform(0.85, 1.0))
     scene.clouds.append(draw_cloud(rng, 1.0, rng.uniform(0.8, 1.0), "stratus"))
     scene.lights += [GroundLight(rng) for _ in range(int(rng.integers(0, 3)))]
+    if chance(rng, 0.25):
+        scene.flakes = Specks(rng)
+
+
+@_scene(BAD_VIEWING, 0.7)
+def drops_on_dome(scene, rng, duration, background):
+    """Drops or grains on the dome that lamps or the moon light, under cloud."""
+    scene.dome = Dome(rng, "fog" if chance(rng, 0.3) else "dew", rng.uniform(0.2, 1.0))
+    scene.clouds.append(draw_cloud(rng, rng.uniform(0.85, 1.0), rng.uniform(0.85, 1.0)))
+    scene.flakes = Specks(rng)
 
 
 @_scene(BAD_VIEWING, 0.6)
@@ -177,6 +188,8 @@ def snow_on_dome(scene, rng, duration, background):
     scene.dome = Dome(rng, "snow", rng.uniform(0.5, 1.0))
     if chance(rng, 0.6):
         scene.clouds.append(draw_cloud(rng, rng.uniform(0.8, 1.0), rng.uniform(0.9, 1.0), "stratus"))
+    if chance(rng, 0.3):
+        scene.flakes = Specks(rng)
 
 
 @_scene(BAD_VIEWING, 1.3)
@@ -200,6 +213,8 @@ def frost_on_dome(scene, rng, duration, background):
     scene.dome = Dome(rng, "frost", rng.uniform(0.75, 1.0))
     if chance(rng, 0.4):
         scene.clouds.append(draw_cloud(rng, rng.uniform(0.5, 1.0)))
+    if chance(rng, 0.2):
+        scene.flakes = Specks(rng)
 
 
 @_scene(BAD_VIEWING, 0.5)
@@ -207,6 +222,8 @@ def rain(scene, rng, duration, background):
     """Rain on the dome under cloud."""
     scene.dome = Dome(rng, "rain", rng.uniform(0.3, 1.0))
     scene.clouds.append(draw_cloud(rng, rng.uniform(0.9, 1.0), rng.uniform(0.9, 1.0)))
+    if chance(rng, 0.5):
+        scene.flakes = Specks(rng)
 
 
 @_scene(BAD_VIEWING, 0.7, "twilight")

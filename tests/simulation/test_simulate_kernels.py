@@ -72,7 +72,7 @@ def test_cloud_is_a_smooth_step_of_two_textures(closed):
     mapping, x, y = np.array([1, 0, 0, 0, 1, 0], np.float32), x * 10, y * 10
     opacity, bright = np.zeros((2, N), np.float32)
     threshold = -np.inf if closed else 0.2
-    gains, limits, relief = (0.75, 0.65), (0.1, 0.9), (1.5, 0.4)
+    gains, limits, relief, core = (0.75, 0.65), (0.1, 0.9), (1.5, 0.4), 1.7
     _simulated_sky.fill_cloud(
         opacity,
         bright,
@@ -89,9 +89,11 @@ def test_cloud_is_a_smooth_step_of_two_textures(closed):
         0.8,
         *limits,
         *relief,
+        core,
     )
     for k in range(N):
-        expected = naive.cloud(first, second, x[k], y[k], blur[k], gains, threshold, 0.8, limits, *relief)
+        rest = gains, threshold, 0.8, limits, *relief, core
+        expected = naive.cloud(first, second, x[k], y[k], blur[k], *rest)
         assert opacity[k] == pytest.approx(expected[0], abs=1e-4)
         assert bright[k] == pytest.approx(shade[k] * expected[1], abs=1e-4)
 
