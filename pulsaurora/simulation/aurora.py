@@ -15,12 +15,25 @@ from pulsaurora.simulation.draws import Mapping, Wander, chance, log_uniform, sm
 N_ALONG = 1024
 STEP_KM = 3.0
 S_START = -N_ALONG * STEP_KM / 2
+_NO_WARP = np.zeros((2, 2), np.float32)
 
 
 class Diffuse:
-    """A band of diffuse aurora, smooth or with structure that drifts; its border may carry torches."""
+    """A band of diffuse aurora, smooth or with structure that drifts; its border may carry torches.
 
-    def __init__(self, rng, level, structure=None, torches=None, wide=None):
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    level : float, counts at zenith
+    structure : float, 0 to 1, optional
+        Depth of its structure.
+    torches, wide : bool, optional
+        Whether torches stand on its border, and whether it fills the sky. What is not given is drawn.
+    rim : float
+        Brightness of an arc along its poleward border, in units of `level`.
+    """
+
+    def __init__(self, rng, level, structure=None, torches=None, wide=None, rim=0.0):
         quick = chance(rng, 0.15)
         self.level = Wander(rng, level, level * rng.uniform(0, 0.2), 40 if quick else 120, 1200, 0)
         self.tilt = rng.normal(0, 0.15)
@@ -28,7 +41,7 @@ class Diffuse:
         self.centre = Wander(rng, rng.normal(-80, 180), rng.uniform(0, 25), 300, 1500)
         self.flat = log_uniform(rng, 600, 2000) if wide else log_uniform(rng, 20, 250)
         self.north, self.south = log_uniform(rng, 15, 200), log_uniform(rng, 40, 300)
-        black = chance(rng, 0.15)
+        black = chance(rng, 0.2)
         self.structure = rng.uniform(0, 0.6) * chance(rng, 0.75) if structure is None else structure
         km = log_uniform(rng, 15, 300)
         cell = float(np.clip(km / 8, 1.5, 8))
@@ -47,7 +60,8 @@ class Diffuse:
         else:
             field = texture(rng, km / cell, 256, rng.uniform(0.4, 0.9), stretch=along[0], angle=along[1])
         if black:
-            field = -np.clip(field - 0.6, 0, None) * rng.uniform(0.5, 2)
+            field = -np.clip((field - rng.uniform(0.4, 1.2)) * log_uniform(rng, 0.7, 8), 0, 1)
+            self.structure = rng.uniform(0.2, 0.95) if structure is None else structure
         self.texture = np.clip(field, -2.5, 2.5)
         speed = log_uniform(rng, 0.02, 0.6) * rng.choice([-1, 1])
         self.mapping = Mapping(rng, 1 / cell, 256, (speed, speed * rng.normal(0, 0.3)))
@@ -57,13 +71,19 @@ class Diffuse:
         self.border_speed = 0.0
         torches = chance(rng, 0.08) if torches is None else torches
         if torches:
-            period = log_uniform(rng, 150, 500) / STEP_KM
+            period = log_uniform(rng, 150, 800) / STEP_KM
             n_waves = max(round(N_ALONG / period), 1)
             phase = np.arange(N_ALONG) * n_waves / N_ALONG + 0.08 * smooth_line(rng, N_ALONG, 200)
-            tongue = np.clip(np.sin(2 * np.pi * phase), -0.3, 1) ** 3
+            wave = np.sin(2 * np.pi * phase)
+            tongue = np.clip(wave, -0.3, 1) ** 3 if chance(rng, 0.6) else wave
             self.border = (self.border + rng.uniform(50, 250) * tongue).astype(np.float32)
             self.border_speed = log_uniform(rng, 0.2, 2.0)
             self.north = log_uniform(rng, 10, 40)
+        self.rim = None
+        if rim:
+            uneven = 1 + rng.uniform(0, 0.6) * smooth_line(rng, N_ALONG, log_uniform(rng, 60, 300))
+            self.rim = np.maximum(rim * uneven, 0)
+            self.rim_km = log_uniform(rng, 3, 25)
 
     def add(self, view, t, out):
         """Add this layer's light (counts) at scene time t (s) to out, float32 (n_pixels,)."""
@@ -89,6 +109,34 @@ class Diffuse:
             self.level(t),
             self.structure,
             self.finest,
+        )
+        if self.rim is not None:
+            self._add_rim(view, t, border, out)
+
+    def _add_rim(self, view, t, border, out):
+        """Add the arc along the poleward border, which lies `border` (km) off its straight line."""
+        moved = self.border_speed * t / STEP_KM
+        _simulated_sky.add_arcs(
+            out,
+            view.east_km,
+            view.north_km,
+            np.ones(1, np.float32),
+            np.ones(1, np.float32),
+            0.0,
+            0.0,
+            _NO_WARP,
+            _NO_WARP,
+            self.mapping.at(t),
+            0.0,
+            np.cos(self.tilt),
+            np.sin(self.tilt),
+            np.array([self.centre(t) + self.flat], np.float32),
+            np.array([1.5 * self.rim_km], np.float32),
+            np.array([self.rim_km], np.float32),
+            np.ascontiguousarray(border[None], np.float32),
+            (self.level(t) * _rolled(self.rim, moved))[None].astype(np.float32),
+            S_START,
+            1 / STEP_KM,
         )
 
 
@@ -139,7 +187,7 @@ class Arcs:
         ]
         bend = 0.0 if chance(rng, 0.2) and activity < 0.3 else rng.uniform(0, 50) + 30 * activity
         self.shape = np.stack([_wavy(rng, bend, activity) for _ in range(n)]).astype(np.float32)
-        self.shape_speed = rng.normal(0, 0.3 + 2 * activity)
+        self.shape_speed = rng.normal(0, 0.3 + 3 * activity)
         self.lengthwise = np.stack(
             [np.clip(1 + rng.uniform(0, 0.5) * smooth_line(rng, N_ALONG, 200), 0.02, 3) for _ in range(n)]
         )
@@ -165,12 +213,12 @@ class Arcs:
             self.fields = tuple(texture(rng, 16, 128, spread=0.45, stretch=1.6) for _ in range(2))
             # Above a sixth of its wavelength the displacement tears arcs into islands.
             self.warp = Wander(rng, activity * km * rng.uniform(0.04, 0.2), activity * km * 0.06, 40, 300)
-            flow = log_uniform(rng, 0.1, 0.5 + 3 * activity)
+            flow = log_uniform(rng, 0.1, 0.5 + 8 * activity)
             self.mapping = Mapping(
                 rng, 1 / cell, 128, (flow * rng.choice([-1, 1]), flow * rng.normal(0, 0.3))
             )
         else:
-            self.fields = (np.zeros((2, 2), np.float32),) * 2
+            self.fields = (_NO_WARP,) * 2
             self.mapping = Mapping(rng, 1.0, 2)
 
     def add(self, view, t, out):

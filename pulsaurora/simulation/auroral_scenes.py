@@ -22,7 +22,7 @@ from pulsaurora.simulation.registry import scene as _scene
 # Pulsating aurora -------------------------------------------------------------------------------
 
 
-def add_pulsation(scene, rng, duration, background, contrast=(0.06, 2.5), diffuse=0.7, **kind):
+def add_pulsation(scene, rng, duration, background, contrast=(0.06, 8), diffuse=0.7, **kind):
     """Fill a scene with pulsating aurora of this contrast, often over diffuse aurora."""
     level = background
     if chance(rng, diffuse):
@@ -58,10 +58,10 @@ def pulsating_amorphous(scene, rng, duration, background):
 @_scene(PULSATING, 1)
 def pulsating_parts(scene, rng, duration, background):
     """Patchy aurora: stable structure, small parts of it pulsating."""
-    glow = background * log_uniform(rng, 0.2, 3)
+    glow = background * log_uniform(rng, 0.2, 6)
     drift = draw_drift(rng)
     scene.aurora.append(steady_layer(rng, duration, glow, drift=drift))
-    amplitude = (background + glow) * log_uniform(rng, 0.1, 1.5)
+    amplitude = (background + glow) * log_uniform(rng, 0.1, 5)
     scene.pulsating.append(pulsating_layer(rng, duration, amplitude, kind="patchy", drift=drift))
 
 
@@ -88,7 +88,8 @@ def pulsating_few(scene, rng, duration, background):
         contrast=(0.15, 8),
         diffuse=0.4,
         kind="patchy_pulsating",
-        cover=log_uniform(rng, 0.05, 0.15),
+        cover=log_uniform(rng, 0.03, 0.2),
+        size_km=log_uniform(rng, 70, 300) if chance(rng, 0.4) else None,
         region=draw_region(rng) if chance(rng, 0.4) else None,
     )
 
@@ -96,7 +97,7 @@ def pulsating_few(scene, rng, duration, background):
 @_scene(PULSATING, 1)
 def pulsating_low(scene, rng, duration, background):
     """Pulsation low in the sky alone, mostly in the south, often in a band of diffuse aurora there."""
-    centre = rng.uniform(110, 330) * (-1 if chance(rng, 0.7) else 1)
+    centre = rng.uniform(110, 370) * (-1 if chance(rng, 0.7) else 1)
     level = background
     if chance(rng, 0.65):
         glow = background * log_uniform(rng, 0.1, 5)
@@ -138,22 +139,26 @@ def pulsating_schoolbook(scene, rng, duration, background):
 
 @_scene(PULSATING, 0.8)
 def pulsating_with_arc(scene, rng, duration, background):
-    """Pulsation equatorward of an arc, as in recovery."""
+    """Pulsation equatorward of an arc, as in recovery, or within omega bands."""
     add_pulsation(scene, rng, duration, background, kind=None)
-    scene.aurora.append(_north(Arcs(rng, background * log_uniform(rng, 0.5, 10), rng.uniform(0, 0.4)), rng))
+    level = background * log_uniform(rng, 0.5, 10)
+    if chance(rng, 0.3):
+        scene.aurora.append(Diffuse(rng, level, torches=True, wide=False, rim=_draw_rim(rng)))
+    else:
+        scene.aurora.append(_north(Arcs(rng, level, rng.uniform(0, 0.4)), rng))
 
 
 @_scene(PULSATING, 0.8)
 def pulsating_thin_cloud(scene, rng, duration, background):
     """Pulsation behind thin or broken cloud."""
-    add_pulsation(scene, rng, duration, background, contrast=(0.3, 4))
+    add_pulsation(scene, rng, duration, background, contrast=(0.3, 8))
     _add_thin_cloud(scene, rng)
 
 
 @_scene(PULSATING, 0.8, "moon")
 def pulsating_moon(scene, rng, duration, background):
     """Pulsation in a moonlit sky."""
-    add_pulsation(scene, rng, duration, background, contrast=(0.06, 1.0))
+    add_pulsation(scene, rng, duration, background, contrast=(0.06, 2.5))
 
 
 # Other aurora -----------------------------------------------------------------------------------
@@ -162,6 +167,10 @@ def pulsating_moon(scene, rng, duration, background):
 def _north(layer, rng):
     layer.offset = layer.offset + abs(rng.normal(150, 100))
     return layer
+
+
+def _draw_rim(rng):
+    return log_uniform(rng, 0.2, 5) if chance(rng, 0.6) else 0.0
 
 
 def _under_diffuse(scene, rng, background, share=0.5):
@@ -212,7 +221,8 @@ def corona(scene, rng, duration, background):
 @_scene(OTHER_AURORA, 1.2)
 def diffuse(scene, rng, duration, background):
     """Diffuse aurora, steady or slowly varying, smooth or with drifting structure."""
-    scene.aurora.append(Diffuse(rng, background * log_uniform(rng, 0.4, 8), torches=False))
+    rim = _draw_rim(rng) if chance(rng, 0.15) else 0.0
+    scene.aurora.append(Diffuse(rng, background * log_uniform(rng, 0.4, 8), torches=False, rim=rim))
     if chance(rng, 0.3):
         scene.aurora.append(Diffuse(rng, background * log_uniform(rng, 0.2, 3)))
 
@@ -220,14 +230,16 @@ def diffuse(scene, rng, duration, background):
 @_scene(OTHER_AURORA, 0.5)
 def torches(scene, rng, duration, background):
     """Omega bands: tongues of light drifting along a diffuse band's border."""
-    scene.aurora.append(Diffuse(rng, background * log_uniform(rng, 0.6, 15), torches=True, wide=False))
+    rim = _draw_rim(rng)
+    level = background * log_uniform(rng, 0.6, 15) / (1 + 0.5 * rim)
+    scene.aurora.append(Diffuse(rng, level, torches=True, wide=False, rim=rim))
 
 
 @_scene(OTHER_AURORA, 1.5)
 def patches_steady(scene, rng, duration, background):
     """Patches that drift and do not pulsate."""
     scene.aurora.append(
-        steady_layer(rng, duration, background * log_uniform(rng, 0.5, 6), region=draw_region(rng))
+        steady_layer(rng, duration, background * log_uniform(rng, 0.5, 12), region=draw_region(rng))
     )
     _under_diffuse(scene, rng, background)
 

@@ -321,10 +321,10 @@ def pulsating_layer(
     cover = cover or {"patchy": log_uniform(rng, 0.04, 0.3)}.get(kind, log_uniform(rng, 0.1, 0.85))
     canvas = draw_canvas(rng, size_km, cover, "noise" if kind == "amorphous" else shapes)
     series, period = pulse_series(rng, canvas.n, duration_s + 2 * LEAD_S, style)
-    strength = np.exp(rng.uniform(0, 0.6) * rng.standard_normal(canvas.n))
+    strength = np.exp(rng.uniform(0, 0.9) * rng.standard_normal(canvas.n))
     series *= (amplitude * strength[:, None]).astype(np.float32)
     scale = float(canvas.potential.std())
-    softness = scale * log_uniform(rng, 0.1, 1.8)
+    softness = scale * log_uniform(rng, 0.05, 1.8)
     second = exchange = None
     if kind == "amorphous":
         second = texture(rng, size_km / canvas.cell_km * 2.2, SIZE)

@@ -82,7 +82,7 @@ class Specks:
     def __init__(self, rng, few=False):
         n = int(log_uniform(rng, 2, 14) if few else log_uniform(rng, 12, 250))
         size = log_uniform(rng, 0.8, 3.5)
-        self.sizes = np.minimum(size * np.exp(0.5 * rng.standard_normal(self._GROUPS)), 9.0)  # px, as Gaussians
+        self.sizes = np.minimum(size * np.exp(0.5 * rng.standard_normal(self._GROUPS)), 9.0)  # px, Gaussians
         self.group = rng.integers(0, self._GROUPS, n)
         # Their light at the middle, over the sky's mean.
         self.light = log_uniform(rng, 0.1, 5) * np.exp(rng.uniform(0.2, 0.9) * rng.standard_normal(n))

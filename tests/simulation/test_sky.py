@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pulsaurora.simulation.aurora import Diffuse
+from pulsaurora.simulation.aurora import S_START, STEP_KM, Diffuse
 from pulsaurora.simulation.drawn_camera import draw_camera
 from pulsaurora.simulation.draws import Mapping, texture
 from pulsaurora.simulation.lighting import (
@@ -17,7 +17,7 @@ from pulsaurora.simulation.lighting import (
 )
 from pulsaurora.simulation.lights import FloodLight, GroundLight, Headlights
 from pulsaurora.simulation.patches import SIZE, PatchLayer, draw_canvas
-from pulsaurora.simulation.precipitation import Flakes
+from pulsaurora.simulation.precipitation import Flakes, Specks
 from pulsaurora.simulation.pulses import pulse_series, square_wave
 from pulsaurora.simulation.sky import Scene, render
 from pulsaurora.simulation.truth import judge
@@ -262,6 +262,24 @@ def test_diffuse_light_does_not_pulsate(camera):
     assert np.abs(frames[1] - frames[0]).mean() < 0.05 * frames[0].mean()
 
 
+def test_the_rim_of_a_band_lies_along_its_border(camera):
+    def drawn(rim):
+        band = Diffuse(np.random.default_rng(6), 1000, structure=0.0, torches=True, wide=False, rim=rim)
+        out = np.zeros(camera.index.size, np.float32)
+        band.add(camera, 40.0, out)
+        return band, out
+
+    (_, without), (band, with_rim) = drawn(0.0), drawn(2.0)
+    rim = with_rim - without
+    along = camera.east_km * np.cos(band.tilt) + camera.north_km * np.sin(band.tilt)
+    across = camera.north_km * np.cos(band.tilt) - camera.east_km * np.sin(band.tilt) - band.centre(40.0)
+    knots = S_START + STEP_KM * np.arange(len(band.border)) + band.border_speed * 40.0
+    off = across - band.flat - np.interp(along, knots, band.border, period=STEP_KM * len(band.border))
+    assert rim[np.abs(off) < 2].min() > 0.3 * rim.max()
+    assert rim.max() == pytest.approx(2000, rel=0.7)
+    assert np.abs(rim[np.abs(off) > 6 * band.rim_km]).max() < 1
+
+
 class TestJudgement:
     """Each row of what a person would say, worked by hand on a sky of 100 blocks over 41 frames."""
 
@@ -285,6 +303,14 @@ class TestJudgement:
 
     def test_faint_even_light_is_not_told_from_airglow(self):
         assert self.ask(aurora=1200) == 1
+
+    def test_even_light_with_dark_patches_in_it_is_aurora(self):
+        light = np.full((41, 100), 1200, np.float32)
+        light[:, :5] = 600
+        none, clear = np.zeros_like(light), np.zeros(41)
+        assert judge(none, light, light + 1000, none, none, 1.68, 380.0, clear).label[20] == 2
+        light[:, 2:] = 1200  # too few of them
+        assert judge(none, light, light + 1000, none, none, 1.68, 380.0, clear).label[20] == 1
 
     def test_beating_light_is_pulsating(self):
         assert self.ask(pulsation=200) == 3
@@ -385,6 +411,26 @@ def test_a_few_flakes_leave_the_sky_to_be_seen(camera):
         flakes.add(camera, 500.0, 3.0 * k, rng, frame)
     assert flakes.haze == 0
     assert np.mean(frame > 25) < 0.2
+
+
+def test_specks_stay_where_they_are_until_they_go(camera):
+    def shown(specks, t, seed=0):
+        image = np.zeros((256, 256), np.float32)
+        specks.add(camera, 500.0, t, np.random.default_rng(seed), image)
+        return image
+
+    still = Specks(np.random.default_rng(3))
+    still.slide[:], still.until[:] = 0, 1e9
+    first = shown(still, 0.0)
+    assert first.max() > 0 and first.min() >= 0
+    assert not first[~camera_sees(camera)].any()
+    np.testing.assert_array_equal(shown(still, 60.0), first)
+    still.slide[0] = 0.5  # down the image, in px/s
+    assert np.abs(shown(still, 60.0) - first).max() > 0.2 * first.max()
+    gone = Specks(np.random.default_rng(3))
+    gone.slide[:], gone.until[:] = 0, 30
+    before, after = shown(gone, 0.0), shown(gone, 60.0)
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] < 0.5
 
 
 @pytest.mark.parametrize("kind", ["lamp", "flood", "car"])
