@@ -22,16 +22,28 @@ ODD_EFFORT = 0.5
 # what people's doubts make of it, on sites left out in turn) over what a site of it costs to simulate, so
 # that no scene would teach more in another's time. Scenes that are not named count 1.
 EFFORT = {
-    **dict.fromkeys(("clear_few_clouds", "diffuse", "veil_moon"), 3.5),
-    **dict.fromkeys(("aurora_thin_cloud", "clear_thin_cloud", "cloudy", "cloudy_dusk"), 2.3),
+    **dict.fromkeys(("aurora_thin_cloud", "clear_few_clouds"), 3.5),
     **dict.fromkeys(
         (
-            "arc_quiet",
-            "clear_fast_clouds",
-            "cloudy_moon",
+            "cloudy_dusk",
+            "diffuse",
             "frost_on_dome",
-            "patches_steady",
             "pulsating_faint",
+            "pulsating_low",
+            "veil_moon",
+        ),
+        2.3,
+    ),
+    **dict.fromkeys(
+        (
+            "arcs_fluctuating",
+            "clear_dusk",
+            "clear_fast_clouds",
+            "clear_thin_cloud",
+            "cloud_over_aurora",
+            "cloudy",
+            "cloudy_moon",
+            "patches_steady",
             "pulsating_thin_cloud",
             "pulsating_with_arc",
             "torches",
@@ -40,45 +52,34 @@ EFFORT = {
     ),
     **dict.fromkeys(
         (
-            "arcs_fluctuating",
-            "aurora_moon",
-            "clear_dusk",
+            "arc_quiet",
             "clear_floodlit",
-            "clear_lamps",
-            "clear_passing",
-        ),
-        1.2,
-    ),
-    **dict.fromkeys(
-        (
-            "clear_dark",
-            "clear_moon",
-            "cloudy_fast",
             "pulsating_amorphous",
-            "pulsating_few",
             "pulsating_moon",
             "pulsating_patchy",
-            "pulsating_schoolbook",
             "rain",
             "snow_on_dome",
             "streamers",
             "twilight",
         ),
-        0.7,
+        1.2,
     ),
     **dict.fromkeys(
         (
-            "breakup",
-            "cloud_over_aurora",
-            "corona",
-            "covered",
-            "fog",
+            "aurora_moon",
+            "clear_dark",
+            "clear_lamps",
+            "clear_moon",
+            "clear_passing",
+            "cloudy_fast",
             "overcast",
-            "overcast_moon",
+            "pulsating_few",
+            "pulsating_schoolbook",
             "snowfall",
         ),
-        0.4,
+        0.7,
     ),
+    **dict.fromkeys(("breakup", "corona", "covered", "fog", "overcast_moon", "pulsating_bright"), 0.4),
 }
 MEAN_EFFORT = 1.0
 # Of every 32 sites, three test the model and one calibrates it.

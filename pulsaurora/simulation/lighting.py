@@ -146,7 +146,13 @@ class Lighting:
         self.haze = log_uniform(rng, 1, 40)  # how wide the moon's glow is in cloud, degrees
         self.dull = log_uniform(rng, 0.15, 1.0)  # cloud by night without lights, over the airglow
         self.deck, self.hazy = log_uniform(rng, 40, 200), log_uniform(rng, 0.2, 4)
+        # Twilight is blue, which one lens and CCD sees better than another; it rises towards the horizon.
+        self.twilight, self.low_twilight = log_uniform(rng, 0.2, 1.6), rng.uniform(0, 1.2)
         self._key = {}
+
+    def dawn(self, sun_elevation):
+        """Return twilight's light at the zenith over the dark sky's, for the sun's elevation in degrees."""
+        return self.twilight * 10 ** float(np.interp(sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG))
 
     def at(self, time, heavens=None):
         """Return (clear, cloud): counts from a clear sky and from thick white cloud, float32 (n_pixels,).
@@ -177,14 +183,16 @@ class Lighting:
         camera = self.camera
         clear = self.night + self.town_clear + self._milky_way(days)
         cloud = self.town_cloud + np.float32(self.airglow * self.dull)
-        level = np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG)
-        if level > -1.9:
+        dawn = self.dawn(where.sun_elevation)
+        if dawn > 0.01:
             toward = _cosine(camera, 0.0, where.sun_azimuth)
             tilt = np.clip(0.07 * (where.sun_elevation + 18), 0, 1.0)
             shape = np.exp(tilt * 1.8 * (toward - 0.2) * np.cos(np.radians(camera.elevation))).astype(
                 np.float32
             )
-            glow = np.float32(self.airglow * 10**level)
+            low = 1 - np.sin(np.radians(camera.elevation))
+            shape *= (1 + self.low_twilight * low**2).astype(np.float32)
+            glow = np.float32(self.airglow * dawn)
             clear = clear + glow * shape
             cloud = cloud + glow * (0.5 + 0.5 * shape)
         if where.moon_elevation > -1 and where.moon_lit > 0.01:

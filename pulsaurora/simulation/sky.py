@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from pulsaurora._core import _simulated_imager
 from pulsaurora.simulation.clouds import Dome
-from pulsaurora.simulation.lighting import TWILIGHT_DEG, TWILIGHT_LOG, GivenHeavens, SunMoon
+from pulsaurora.simulation.lighting import GivenHeavens, SunMoon
 from pulsaurora.simulation.patches import PatchLayer
 from pulsaurora.simulation.precipitation import Flakes, Specks
 
@@ -161,7 +161,6 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     image += camera.stray * camera.mean_of_sky(sky)
     if scene.covered:
         image[:] = 0
-    dawn = 10 ** float(np.interp(where.sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG))
     return View(
         image,
         pulsation,
@@ -169,7 +168,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         image.ravel()[judged],
         hidden,
         stands_out,
-        dawn,
+        lighting.dawn(where.sun_elevation),
         where,
     )
 

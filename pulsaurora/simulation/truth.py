@@ -7,9 +7,10 @@ Measured on blocks of 4x4 pixels above 15 degrees of elevation, within +-30 s:
   pulsates. Light that only grows or only fades, as where a patch drifts past, does not pulsate, nor does
   light that comes and goes because cloud passes before it;
 - aurora is visible in a block when it is 12 % of the rest of the light or more, and as much above the noise;
-  where it is so smooth that, but for 3 % of the sky at either end, its share differs by less than 10 % from a
+  where it is so smooth that, but for 2 % of the sky at either end, its share differs by less than 10 % from a
   slope and the rise towards the horizon, only when it is 150 % or more, since nobody can tell such light from
-  airglow, which differs threefold between nights, and from the glow of a town or the last of twilight;
+  airglow, which differs threefold between nights, and from the glow of a town or the last of twilight; the
+  frame shows aurora when it is visible in 2 % of the sky or more;
 - viewing is bad when cloud lies over half of the sky and no aurora is visible through it, when it hides
   over 70 % and little aurora is visible, and when twilight or saturation drowns the sky. Cloud counts where
   it hides most of the light from beyond, and where it is thin but plainly seen: 20 % brighter or darker than
@@ -29,7 +30,7 @@ from pulsaurora.classes import BAD_VIEWING, CLASSES, NO_AURORA, OTHER_AURORA, PU
 
 HALF_WINDOW = 10  # frames
 SWING_SHARE, NOISE_TIMES, PULSATING_SHARE = 0.04, 3.0, 0.02
-AURORA_SHARE, AURORA_SKY = 0.12, 0.03
+AURORA_SHARE, AURORA_SKY = 0.12, 0.02
 EVEN, EVEN_SHARE = 0.10, 1.5
 # What cloud hides where it counts, where it is plainly seen it need hide no more than VEILED; and how far
 # it then stands out, as a share of the clear sky's light.
@@ -168,7 +169,7 @@ class _Sky:
                 smooth = np.full((self.light.shape[1], 1), self.light.shape[1] ** -0.5, np.float32)
             # Frame by frame, for a BLAS sums in another order where it is given another number of frames.
             structure = self.light - (self.light[:, None] @ smooth @ smooth.T)[:, 0]
-            low, high = np.percentile(structure / np.maximum(self.total, 1.0), (3, 97), axis=1)
+            low, high = np.percentile(structure / np.maximum(self.total, 1.0), (2, 98), axis=1)
             self.uneven = high - low
         self.veiled = self.opacity.mean(1)
         drowned = (self.total > 60000).mean(1) > 0.5

@@ -235,6 +235,17 @@ def test_twilight_darkens_as_the_sun_sinks(camera, lighting):
     assert levels[-1] < 5 * DARK_SKY
 
 
+def test_twilight_at_the_zenith_is_what_it_is_said_to_be(camera, lighting):
+    def light(sun_elevation):
+        return lighting.at(NIGHT, stand(SunMoon(sun_elevation, 0.0, -30, 180, 0.0)))[0]
+
+    added = light(-9.0) - light(-40.0)
+    zenith = camera.elevation.argmax()
+    assert added[zenith] == pytest.approx(lighting.airglow * lighting.dawn(-9.0), rel=0.05)
+    assert 1 < lighting.dawn(-9.0) / lighting.dawn(-10.0) < 5
+    assert lighting.dawn(-20.0) < 0.02
+
+
 def test_azimuth_agrees_with_astropy():
     coordinates = pytest.importorskip("astropy.coordinates")
     from astropy import units
