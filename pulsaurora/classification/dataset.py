@@ -26,7 +26,6 @@ EFFORT = {
     **dict.fromkeys(
         (
             "cloudy_dusk",
-            "corona",
             "diffuse",
             "frost_on_dome",
             "pulsating_faint",
@@ -80,7 +79,7 @@ EFFORT = {
         ),
         0.7,
     ),
-    **dict.fromkeys(("breakup", "covered", "fog", "overcast_moon", "pulsating_bright"), 0.4),
+    **dict.fromkeys(("breakup", "corona", "covered", "fog", "overcast_moon", "pulsating_bright"), 0.4),
 }
 MEAN_EFFORT = 1.0
 # Of every 32 sites, three test the model and one calibrates it.

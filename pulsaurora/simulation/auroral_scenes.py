@@ -7,7 +7,7 @@ which aurora is scaled.
 import numpy as np
 
 from pulsaurora.classes import OTHER_AURORA, PULSATING
-from pulsaurora.simulation.aurora import Arcs, Corona, Diffuse, Fluctuating
+from pulsaurora.simulation.aurora import Arcs, Diffuse, Fluctuating
 from pulsaurora.simulation.clouds import draw_cloud
 from pulsaurora.simulation.draws import Wander, chance, log_uniform
 from pulsaurora.simulation.patches import (
@@ -207,20 +207,14 @@ def breakup(scene, rng, duration, background):
     level = background * log_uniform(rng, 5, 100)
     scene.aurora.append(Arcs(rng, level, rng.uniform(0.5, 1.0), expansion=(start, log_uniform(rng, 0.5, 3))))
     scene.aurora.append(Diffuse(rng, background * log_uniform(rng, 0.3, 5)))
-    if chance(rng, 0.15):
-        scene.aurora.append(Corona(rng, level * log_uniform(rng, 0.1, 1)))
 
 
 @_scene(OTHER_AURORA, 0.4)
 def corona(scene, rng, duration, background):
-    """Rays overhead, moving fast: of arcs that pass there, or all about the magnetic zenith."""
-    rays_about = chance(rng, 0.65)
-    if rays_about:
-        scene.aurora.append(Corona(rng, background * log_uniform(rng, 0.5, 30)))
-    if not rays_about or chance(rng, 0.3):
-        arcs = Arcs(rng, background * log_uniform(rng, 2, 40), rng.uniform(0.6, 1.0), n_heights=6)
-        arcs.offset = arcs.offset * 0.4
-        scene.aurora.append(arcs)
+    """Rays overhead, moving fast."""
+    arcs = Arcs(rng, background * log_uniform(rng, 2, 40), rng.uniform(0.6, 1.0), n_heights=6)
+    arcs.offset = arcs.offset * 0.4
+    scene.aurora.append(arcs)
     _under_diffuse(scene, rng, background)
 
 
