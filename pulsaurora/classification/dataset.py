@@ -19,8 +19,9 @@ ODD_SHARE = 0.06
 # What is no sky is soon learned.
 ODD_EFFORT = 0.5
 # How often sites that teach show a scene beside its weight: about what is still wrong of it (log loss, less
-# what people's doubts make of it, on sites left out in turn) over what a site of it costs to simulate, so
-# that no scene would teach more in another's time. Scenes that are not named count 1.
+# what people's doubts make of it) over what a site of it costs to simulate, so that no scene would teach more
+# in another's time. It was last set by an earlier model's errors on the sites left out, those that test among
+# them: the card's figures are of sites that had a say in it. Scenes that are not named count 1.
 EFFORT = {
     **dict.fromkeys(("aurora_thin_cloud", "clear_few_clouds"), 3.5),
     **dict.fromkeys(

@@ -74,7 +74,7 @@ def read_pfrr(paths, wavelength=None, workers=None):
         parts = list(zip(map(plain_text, paths), pool.map(read_pfrr_file, paths), strict=True))
     found = sorted({part.imager for _, part in parts if len(part)})
     if wavelength is not None:
-        wanted = f"dasc{str(wavelength).strip().lstrip('0')}"
+        wanted = f"{IMAGER}{str(wavelength).strip().lstrip('0')}"
         parts = [pair for pair in parts if not len(pair[1]) or pair[1].imager in (wanted, IMAGER)]
     elif len(found) > 1:
         raise UsageError(f"the files are of several filters ({', '.join(found)}); name one wavelength")

@@ -27,7 +27,7 @@ class Scene:
         Layers with ``at(view, t)``.
     dome : Dome or None
     flakes : Flakes, Specks or None
-        A few, before a sky that is seen all the same.
+        Before the dome or on it: a few where the sky is seen all the same, many in bad weather.
     lights : list
         With ``add(view, t, image, rng)``.
     needs : str
