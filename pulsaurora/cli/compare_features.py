@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
 from pulsaurora.cli import log
 from pulsaurora.cli.options import Processes, Stream0
 
@@ -48,6 +49,7 @@ def command(
     names = tuple(name.strip() for name in (alike or "").split(",") if name.strip())
     if unknown := [name for name in names if name not in SCENES]:
         raise UsageError(f"no scene is called {', '.join(unknown)}; there are: {', '.join(SCENES)}")
+    refuse_unwritable(out)
     rows, problems = read_real_rows(stream0, workers)
     with log.progress("simulating", total=n_sites) as advance:
         dataset = simulate_dataset(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
 from pulsaurora.cli import log
 
 # One scene of each class; they fade into one another.
@@ -27,6 +28,8 @@ def command(
 
     Leaves a classification file and a keogram with its ribbon of classes.
     """
+    refuse_unwritable(out)
+    refuse_unwritable(data)
     log.start("demo")
     import numpy as np
 

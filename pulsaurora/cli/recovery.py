@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
 from pulsaurora.cli import log
 
 
@@ -32,6 +33,7 @@ def command(
     in simulated skies. Writes OUT/recovery.md, OUT/recovery.csv (one row a patch added) and
     OUT/figures/recovery.png. Without --stream0 nothing real is needed.
     """
+    refuse_unwritable(out)
     log.start("recovery")
     from pulsaurora.pulsation.recovery_report import measure_recovery, write_recovery
     from pulsaurora.views.recovery import draw_recovery, write_figure

@@ -49,7 +49,7 @@ def command(
     import os
     import shlex
 
-    from pulsaurora.archive.files import whole_file
+    from pulsaurora.archive.files import refuse_unwritable, whole_file
     from pulsaurora.classification.model import load_model
     from pulsaurora.classification.sensitivity import real_backgrounds, run_sensitivity, usual_settings
     from pulsaurora.problems import UsageError
@@ -61,6 +61,8 @@ def command(
     names = [name.strip() for name in scenes.split(",") if name.strip()]
     if unknown := [name for name in names if name not in SCENES]:
         raise UsageError(f"no scene is called {', '.join(unknown)}; there are: {', '.join(SCENES)}")
+    for folder in (out, *(file.parent for file in (card, picture) if file is not None)):
+        refuse_unwritable(folder)
     loaded = load_model(model)
     backgrounds, problems = real_backgrounds(stream0, n_minutes) if stream0 else ([], [])
     backgrounds += [(name, n_minutes) for name in names]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pulsaurora.archive.files import refuse_unwritable
 from pulsaurora.cli import log
 from pulsaurora.cli.nights import Labels
 from pulsaurora.cli.options import Dayfiles, Stream0, existing_folder, parse_numbers
@@ -75,6 +76,9 @@ def command(
         _refuse("--labels", {**chosen, "--dayfiles": dayfiles})
         sizes = {"n_sites": n_sites, "n_minutes": n_minutes}
     sizes = {name: size for name, size in sizes.items() if size is not None}
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a folder; name the ONNX file to write")
+    refuse_unwritable(out.parent)
     log.start("train")
     try:
         if labels:

@@ -245,13 +245,35 @@ def test_paths_in_the_environment_are_used(monkeypatch, tmp_path, capsys):
         ["refine", "."],
         ["evaluate", "--labels", "none.xlsx", "--classifications", "."],
         ["simulate"],
+        ["demo"],
+        ["demo", "--out", "made"],
+        ["recovery"],
+        ["sensitivity"],
+        ["compare-features", "--stream0", "."],
     ],
 )
 def test_an_out_that_cannot_be_written_is_told_first(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "afile").touch()
     for place in ("afile", "afile/below"):
-        out = [place] if arguments == ["simulate"] else ["--out", place]
+        option = "--data" if "--out" in arguments else "--out"
+        out = [place] if arguments == ["simulate"] else [option, place]
         assert main.run([*arguments, *out]) == main.WRONG_USAGE
         shown = capsys.readouterr().err
         assert "afile" in shown and "cannot be written: " in shown
+
+
+def test_train_tells_first_that_its_model_cannot_be_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "afile").touch()
+    assert main.run(["train", "--simulated", "--out", "afile/model.onnx"]) == main.WRONG_USAGE
+    assert "afile: cannot be written: " in capsys.readouterr().err
+    assert main.run(["train", "--simulated", "--out", "."]) == main.WRONG_USAGE
+    assert "--out . is a folder; name the ONNX file" in capsys.readouterr().err
+
+
+def test_sensitivity_tells_first_that_its_card_cannot_be_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "afile").touch()
+    assert main.run(["sensitivity", "--out", "made", "--card", "afile/card.md"]) == main.WRONG_USAGE
+    assert "afile: cannot be written: " in capsys.readouterr().err
