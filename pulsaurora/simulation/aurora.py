@@ -10,7 +10,7 @@ structure and black aurora after Davis (1978, Space Sci. Rev. 22, 77).
 import numpy as np
 
 from pulsaurora._core import _simulated_sky
-from pulsaurora.simulation.draws import Mapping, Wander, chance, log_uniform, smooth_line, texture
+from pulsaurora.simulation.draws import Mapping, Wander, chance, log_uniform, remembered, smooth_line, texture
 
 N_ALONG = 1024
 STEP_KM = 3.0
@@ -35,10 +35,12 @@ class Diffuse:
 
     def __init__(self, rng, level, structure=None, torches=None, wide=None, rim=0.0):
         quick = chance(rng, 0.15)
-        self.level = Wander(rng, level, level * rng.uniform(0, 0.2), 40 if quick else 120, 1200, 0)
+        # Much of it hardly changes within minutes.
+        still = 0.05 if chance(rng, 0.35) else 1.0
+        self.level = Wander(rng, level, still * level * rng.uniform(0, 0.2), 40 if quick else 120, 1200, 0)
         self.tilt = rng.normal(0, 0.15)
         wide = chance(rng, 0.4) if wide is None else wide
-        self.centre = Wander(rng, rng.normal(-80, 180), rng.uniform(0, 25), 300, 1500)
+        self.centre = Wander(rng, rng.normal(-80, 180), still * rng.uniform(0, 25), 300, 1500)
         self.flat = log_uniform(rng, 600, 2000) if wide else log_uniform(rng, 20, 250)
         self.north, self.south = log_uniform(rng, 15, 200), log_uniform(rng, 40, 300)
         black = chance(rng, 0.2)
@@ -63,7 +65,7 @@ class Diffuse:
             field = -np.clip((field - rng.uniform(0.4, 1.2)) * log_uniform(rng, 0.7, 8), 0, 1)
             self.structure = rng.uniform(0.2, 0.95) if structure is None else structure
         self.texture = np.clip(field, -2.5, 2.5)
-        speed = log_uniform(rng, 0.02, 0.6) * rng.choice([-1, 1])
+        speed = still * log_uniform(rng, 0.02, 0.6) * rng.choice([-1, 1])
         self.mapping = Mapping(rng, 1 / cell, 256, (speed, speed * rng.normal(0, 0.3)))
         self.border = (smooth_line(rng, N_ALONG, log_uniform(rng, 40, 300)) * rng.uniform(0, 30)).astype(
             np.float32
@@ -166,7 +168,9 @@ class Arcs:
         n = n_arcs or int(rng.integers(1, 3 + round(2 * activity)))
         self.tilt = rng.normal(0, 0.25) if chance(rng, 0.85) else rng.uniform(0, np.pi)
         spacing = log_uniform(rng, 20, 120)
-        self.offset = rng.normal(0, 120) + spacing * (np.arange(n) - (n - 1) / 2) * rng.uniform(0.7, 1.3, n)
+        # Some are seen low in the sky, from beside the oval.
+        far = 300 if chance(rng, 0.2) else 120
+        self.offset = rng.normal(0, far) + spacing * (np.arange(n) - (n - 1) / 2) * rng.uniform(0.7, 1.3, n)
         width = log_uniform(rng, 3, 25, n)
         self.north = (width * rng.uniform(1, 3, n)).astype(np.float32)
         self.south = width.astype(np.float32)
@@ -179,15 +183,22 @@ class Arcs:
             self.sway = log_uniform(rng, 3, 60), 2 * np.pi / log_uniform(rng, 15, 240), rng.uniform(0, 6)
         self.strength = np.exp(0.4 * rng.standard_normal(n)) * level
         pace = 1 + 8 * activity
+        still = 0.1 if activity < 0.15 and chance(rng, 0.35) else 1.0
+        self.drift *= still
         self.pulse = [
             Wander(
-                rng, 1, rng.uniform(0.02, 0.15) + 0.35 * activity * rng.random(), 120 / pace, 900 / pace, 0.05
+                rng,
+                1,
+                still * rng.uniform(0.02, 0.15) + 0.35 * activity * rng.random(),
+                120 / pace,
+                900 / pace,
+                0.05,
             )
             for _ in range(n)
         ]
         bend = 0.0 if chance(rng, 0.2) and activity < 0.3 else rng.uniform(0, 50) + 30 * activity
         self.shape = np.stack([_wavy(rng, bend, activity) for _ in range(n)]).astype(np.float32)
-        self.shape_speed = rng.normal(0, 0.3 + 3 * activity)
+        self.shape_speed = still * rng.normal(0, 0.3 + 3 * activity)
         self.lengthwise = np.stack(
             [np.clip(1 + rng.uniform(0, 0.5) * smooth_line(rng, N_ALONG, 200), 0.02, 3) for _ in range(n)]
         )
@@ -278,6 +289,55 @@ def _wavy(rng, bend, activity):
         line += rng.uniform(0, 6) * smooth_line(rng, N_ALONG, 30, 0.4)
     # curvature of the oval; tapered so that the periodic ends meet
     return line - rng.uniform(-150, 150) * s**2
+
+
+class Corona:
+    """Rays about the magnetic zenith, seen from below, that flare, shoot and go round within seconds.
+
+    They are drawn on a map of direction about it and distance from it, in which all are parallel.
+    """
+
+    _SIDE, _CELLS_A_ROOT_DEG = 256, 25.0
+
+    def __init__(self, rng, level):
+        rays, spread = log_uniform(rng, 4, 80), rng.uniform(0.4, 1.1)
+        along = {"stretch": log_uniform(rng, 4, 24)}
+        self.fields = [texture(rng, self._SIDE / rays, self._SIDE, spread, **along) for _ in range(3)]
+        self.level = Wander(rng, level, level * rng.uniform(0, 0.4), 5, 120, 0)
+        self.exchange_s = log_uniform(rng, 5, 120)
+        # Cells a second about the zenith and away from it; each field also goes its own way, so that no ray
+        # comes back as it was.
+        around, outward = rng.normal(0, log_uniform(rng, 0.2, 6)), rng.normal(0, log_uniform(rng, 0.2, 8))
+        self.speeds = np.array([around, outward]) + rng.normal(0, log_uniform(rng, 0.1, 3), (3, 2))
+        self.depth = rng.uniform(0.5, 2.0)
+        self.reach_deg, self.hole_deg = log_uniform(rng, 15, 90), rng.uniform(0.1, 8)
+        off, south = np.radians(rng.uniform(6, 16)), np.pi + rng.normal(0, 0.3)
+        self.zenith = np.array([np.sin(off) * np.sin(south), np.sin(off) * np.cos(south), np.cos(off)])
+        self._still = remembered(self._place)
+
+    def _place(self, view):
+        """Return each pixel's cell of the map, int (n_pixels,), and how bright the corona is there."""
+        east = np.cross([0.0, 1.0, 0.0], self.zenith)
+        east /= np.linalg.norm(east)
+        x, y, z = np.stack([east, np.cross(self.zenith, east), self.zenith]) @ view.direction
+        away = np.degrees(np.arccos(np.clip(z, -1, 1)))
+        row = (np.arctan2(x, y) * (self._SIDE / (2 * np.pi))).astype(int) % self._SIDE
+        column = (self._CELLS_A_ROOT_DEG * np.sqrt(away)).astype(int) % self._SIDE
+        bright = np.exp(-((away / self.reach_deg) ** 2)) * (1 - 0.7 * np.exp(-((away / self.hole_deg) ** 2)))
+        return row * self._SIDE + column, bright.astype(np.float32)
+
+    def add(self, view, t, out):
+        """Add this layer's light (counts) at scene time t (s) to out, float32 (n_pixels,)."""
+        cells, bright = self._still(view)
+        turns = 2 * np.pi * (t / self.exchange_s + np.arange(3) / 3)
+        rays = sum(
+            np.float32(share) * np.roll(field, np.rint(speed * t).astype(int), (0, 1)).ravel()[cells]
+            for share, field, speed in zip(
+                np.sqrt(2 / 3) * np.cos(turns), self.fields, self.speeds, strict=True
+            )
+        )
+        rays = np.exp(np.float32(self.depth) * np.minimum(rays, 3) - np.float32(self.depth**2 / 2))
+        out += np.float32(self.level(t)) * bright * rays
 
 
 class Fluctuating:

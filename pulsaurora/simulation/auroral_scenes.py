@@ -7,7 +7,7 @@ which aurora is scaled.
 import numpy as np
 
 from pulsaurora.classes import OTHER_AURORA, PULSATING
-from pulsaurora.simulation.aurora import Arcs, Diffuse, Fluctuating
+from pulsaurora.simulation.aurora import Arcs, Corona, Diffuse, Fluctuating
 from pulsaurora.simulation.clouds import draw_cloud
 from pulsaurora.simulation.draws import Wander, chance, log_uniform
 from pulsaurora.simulation.patches import (
@@ -181,7 +181,7 @@ def _under_diffuse(scene, rng, background, share=0.5):
 @_scene(OTHER_AURORA, 1.5)
 def arc_quiet(scene, rng, duration, background):
     """One or a few quiet arcs."""
-    scene.aurora.append(Arcs(rng, background * log_uniform(rng, 0.5, 15), rng.uniform(0, 0.1)))
+    scene.aurora.append(Arcs(rng, background * log_uniform(rng, 0.35, 15), rng.uniform(0, 0.1)))
     _under_diffuse(scene, rng, background, 0.35)
 
 
@@ -207,14 +207,20 @@ def breakup(scene, rng, duration, background):
     level = background * log_uniform(rng, 5, 100)
     scene.aurora.append(Arcs(rng, level, rng.uniform(0.5, 1.0), expansion=(start, log_uniform(rng, 0.5, 3))))
     scene.aurora.append(Diffuse(rng, background * log_uniform(rng, 0.3, 5)))
+    if chance(rng, 0.15):
+        scene.aurora.append(Corona(rng, level * log_uniform(rng, 0.1, 1)))
 
 
 @_scene(OTHER_AURORA, 0.4)
 def corona(scene, rng, duration, background):
-    """Rays overhead, moving fast."""
-    arcs = Arcs(rng, background * log_uniform(rng, 2, 40), rng.uniform(0.6, 1.0), n_heights=6)
-    arcs.offset = arcs.offset * 0.4
-    scene.aurora.append(arcs)
+    """Rays overhead, moving fast: of arcs that pass there, or all about the magnetic zenith."""
+    rays_about = chance(rng, 0.65)
+    if rays_about:
+        scene.aurora.append(Corona(rng, background * log_uniform(rng, 0.2, 30)))
+    if not rays_about or chance(rng, 0.3):
+        arcs = Arcs(rng, background * log_uniform(rng, 2, 40), rng.uniform(0.6, 1.0), n_heights=6)
+        arcs.offset = arcs.offset * 0.4
+        scene.aurora.append(arcs)
     _under_diffuse(scene, rng, background)
 
 
@@ -257,9 +263,10 @@ def streamers(scene, rng, duration, background):
 def aurora_moon(scene, rng, duration, background):
     """Arcs or diffuse aurora in a moonlit sky."""
     if chance(rng, 0.6):
-        scene.aurora.append(Arcs(rng, background * log_uniform(rng, 1, 12), rng.uniform(0, 0.5)))
+        active = rng.uniform(0, 0.1 if chance(rng, 0.5) else 0.5)
+        scene.aurora.append(Arcs(rng, background * log_uniform(rng, 0.4, 12), active))
     else:
-        scene.aurora.append(Diffuse(rng, background * log_uniform(rng, 0.8, 6)))
+        scene.aurora.append(Diffuse(rng, background * log_uniform(rng, 0.6, 6)))
 
 
 @_scene(OTHER_AURORA, 0.8)

@@ -141,7 +141,7 @@ class Lighting:
         # The Milky Way: a great circle of unresolved stars that turns with the sky.
         self.galaxy = rng.uniform(0, 2 * np.pi), np.arccos(rng.uniform(-1, 1)), rng.uniform(0, 2 * np.pi)
         # In its plane starlight reaches 500 S10 where the whole dark sky has some 220 (Leinert et al. 1998).
-        self.galaxy_light = 0.0 if chance(rng, 0.2) else self.airglow * log_uniform(rng, 0.05, 1.5)
+        self.galaxy_light = 0.0 if chance(rng, 0.2) else self.airglow * log_uniform(rng, 0.03, 1.0)
         self.galaxy_width = np.radians(rng.uniform(6, 14))
         self.haze = log_uniform(rng, 1, 40)  # how wide the moon's glow is in cloud, degrees
         self.dull = log_uniform(rng, 0.15, 1.0)  # cloud by night without lights, over the airglow
@@ -190,7 +190,7 @@ class Lighting:
             shape = np.exp(tilt * 1.8 * (toward - 0.2) * np.cos(np.radians(camera.elevation))).astype(
                 np.float32
             )
-            low = 1 - np.sin(np.radians(camera.elevation))
+            low = 1 - camera.direction[2]
             shape *= (1 + self.low_twilight * low**2).astype(np.float32)
             glow = np.float32(self.airglow * dawn)
             clear = clear + glow * shape

@@ -357,7 +357,7 @@ def steady_layer(rng, duration_s, amplitude, size_km=None, cover=None, drift=Non
     """Draw patches that do not pulsate: their light wanders over minutes at most."""
     canvas = draw_canvas(rng, size_km or log_uniform(rng, 20, 250), cover or log_uniform(rng, 0.1, 0.7))
     t = np.arange(int((duration_s + 2 * LEAD_S) / STEP_S) + 2) * STEP_S
-    depth = rng.uniform(0, 0.3)
+    depth = rng.uniform(0, 0.3) if chance(rng, 0.7) else rng.uniform(0, 0.03)
     slow = [Wander(rng, 1, depth, 100, 900, 0) for _ in range(min(canvas.n, 12))]
     coarse = np.arange(0, t[-1] + 10, 5.0)
     rows = np.stack([np.interp(t, coarse, [w(c) for c in coarse]) for w in slow]).astype(np.float32)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pulsaurora.simulation.aurora import S_START, STEP_KM, Diffuse
+from pulsaurora.simulation.aurora import S_START, STEP_KM, Corona, Diffuse
 from pulsaurora.simulation.drawn_camera import draw_camera
 from pulsaurora.simulation.draws import Mapping, texture
 from pulsaurora.simulation.lighting import (
@@ -291,6 +291,37 @@ def test_the_rim_of_a_band_lies_along_its_border(camera):
     expected = level * np.exp(-((off / np.where(off > 0, 1.5 * band.rim_km, band.rim_km)) ** 2))
     assert expected.max() > 1000
     np.testing.assert_allclose(rim, expected, atol=0.005 * expected.max())
+
+
+@pytest.mark.parametrize("seed", [2, 3, 6])
+def test_the_rays_of_a_corona_meet_at_the_magnetic_zenith(camera, seed):
+    corona = Corona(np.random.default_rng(seed), 1000)
+    corona.reach_deg, corona.hole_deg = 60, 0.1
+    light = np.zeros(camera.index.size, np.float32)
+    corona.add(camera, 7.0, light)
+    image = np.zeros(256 * 256)
+    image[camera.index] = light
+    beside = np.cross(corona.zenith, [1.0, 0.0, 0.0])
+    beside /= np.linalg.norm(beside)
+    away, turn = np.meshgrid(
+        np.radians(np.arange(12, 42, 3)), np.radians(np.arange(0, 360, 5)), indexing="ij"
+    )
+    ray = (
+        np.multiply.outer(corona.zenith, np.cos(away))
+        + np.multiply.outer(beside, np.sin(away) * np.cos(turn))
+        + np.multiply.outer(np.cross(corona.zenith, beside), np.sin(away) * np.sin(turn))
+    )
+    row, col = camera.project(
+        np.degrees(np.arcsin(ray[2])).ravel(), np.degrees(np.arctan2(ray[0], ray[1])).ravel()
+    )
+    seen = np.log(
+        image.reshape(256, 256)[np.rint(row).astype(int), np.rint(col).astype(int)].reshape(away.shape)
+    )
+    seen -= seen.mean(axis=1, keepdims=True)
+    along = np.corrcoef(seen[:-1].ravel(), seen[1:].ravel())[0, 1]
+    across = np.corrcoef(seen.ravel(), np.roll(seen, 6, axis=1).ravel())[0, 1]
+    assert along > 0.6
+    assert along > across + 0.3
 
 
 class TestJudgement:
