@@ -33,7 +33,7 @@ from pulsaurora.problems import UsageError
 # Many short visits with one scene each: what a model lacks is other cameras and skies, not other minutes
 # (macro F1 on sites left out was 0.79 with 220 sites, 0.82 with 440, 0.86 with 870). With 14,848 it was 0.901
 # instead of 0.891 on 1,392 sites of another seed, and on four synthetic skies of other hands 0.900 instead of
-# 0.891; but that takes two slow cores half an hour, this a third less.
+# 0.891; but that takes two slow cores half an hour, this twenty minutes.
 N_SITES = 8704
 MINUTES_A_SITE = 3
 # Two minutes at a site teach as much as three (macro F1 on sites left out 0.896 and 0.897), one less (0.878).
