@@ -20,8 +20,8 @@ ODD_SHARE = 0.06
 ODD_EFFORT = 0.5
 # How often sites that teach show a scene beside its weight: about what is still wrong of it (log loss, less
 # what people's doubts make of it, and three times the share called pulsating by mistake; of sites that teach,
-# each half judged by a model of the other) over what a site of it costs to simulate. Cloud and what settles on
-# the dome are shown more than that, since other synthetic skies have them as training does not, and so is what
+# each half judged by a model of the other) over what a site of it costs to simulate. Shown more than that are
+# cloud and what settles on the dome, since other synthetic skies have them as training does not, and what
 # should hardly ever be taken for pulsation. Scenes that are not named count 1.
 EFFORT = {
     **dict.fromkeys(("aurora_thin_cloud", "clear_few_clouds"), 3.0),
