@@ -166,9 +166,13 @@ def train_simulated(
     if n_sites < OF_SITES:
         raise UsageError(f"{n_sites} sites cannot be split; {OF_SITES} or more can")
     minutes_to_learn = minutes_to_learn or min(MINUTES_TO_LEARN, n_minutes)
-    dataset = simulate_dataset(
-        n_sites, n_minutes, seed, workers, progress, minutes_to_learn=minutes_to_learn, teach=True
-    )
+    from threadpoolctl import threadpool_limits
+
+    # A BLAS with another number of threads sums in another order: other machines would make other models.
+    with threadpool_limits(1):
+        dataset = simulate_dataset(
+            n_sites, n_minutes, seed, workers, progress, minutes_to_learn=minutes_to_learn, teach=True
+        )
     train, calibration, test = split_by_site(dataset)
     missing = [name for label, name in enumerate(CLASSES) if label not in train.labels]
     if missing:

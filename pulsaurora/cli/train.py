@@ -81,6 +81,11 @@ def command(
     refuse_unwritable(out.parent)
     log.start("train")
     try:
+        # Their absence is to be told before hours of reading or simulating.
+        import onnx  # noqa: F401
+        import skl2onnx  # noqa: F401
+        import sklearn  # noqa: F401
+
         if labels:
             return _train_labelled(labels, archive, features, out, dayfiles is not None, seed, workers, sizes)
         from pulsaurora.classification.training import train_simulated
@@ -102,11 +107,6 @@ def command(
 
 
 def _train_labelled(labels, archive, features, out, dayfiles, seed, workers, sizes):
-    # Their absence is to be told before hours of reading.
-    import onnx  # noqa: F401
-    import skl2onnx  # noqa: F401
-    import sklearn  # noqa: F401
-
     from pulsaurora.archive.labels import read_workbooks, unknown_codes
     from pulsaurora.archive.problem_table import PROBLEMS_NAME
     from pulsaurora.classification.labelled_training import train_labelled

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.special
+import threadpoolctl
 
 from pulsaurora.classification import candidates, training
 from pulsaurora.classification import dataset as dataset_module
@@ -313,6 +314,21 @@ def test_training_writes_a_model_that_loads_with_a_card_that_says_what_it_is(tmp
 def test_too_few_sites_are_refused():
     with pytest.raises(UsageError, match="5 sites cannot be split"):
         training.train_simulated(n_sites=5)
+
+
+def test_sites_are_simulated_in_one_thread_each_as_other_numbers_sum_otherwise(monkeypatch):
+    threads = []
+
+    def simulated(*args, **kwargs):
+        threads.extend(
+            pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"
+        )
+        raise UsageError("enough")
+
+    monkeypatch.setattr(training, "simulate_dataset", simulated)
+    with threadpoolctl.threadpool_limits(2), pytest.raises(UsageError, match="enough"):
+        training.train_simulated(n_sites=32)
+    assert threads and set(threads) == {1}
 
 
 def test_scores_worked_by_hand():
