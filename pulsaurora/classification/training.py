@@ -163,11 +163,11 @@ def train_simulated(
     UsageError
         If there are too few sites to leave some out, or a class has no frame.
     """
+    from threadpoolctl import threadpool_limits
+
     if n_sites < OF_SITES:
         raise UsageError(f"{n_sites} sites cannot be split; {OF_SITES} or more can")
     minutes_to_learn = minutes_to_learn or min(MINUTES_TO_LEARN, n_minutes)
-    from threadpoolctl import threadpool_limits
-
     # A BLAS with another number of threads sums in another order: other machines would make other models.
     with threadpool_limits(1):
         dataset = simulate_dataset(
