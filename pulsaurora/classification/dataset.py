@@ -35,6 +35,7 @@ EFFORT = {
             "frost_on_dome",
             "pulsating_faint",
             "pulsating_low",
+            "snow_on_dome",
             "veil_moon",
         ),
         2.3,
@@ -51,7 +52,6 @@ EFFORT = {
             "patches_steady",
             "pulsating_thin_cloud",
             "pulsating_with_arc",
-            "snow_on_dome",
             "torches",
         ),
         1.7,
@@ -63,6 +63,10 @@ EFFORT = {
             "clear_passing",
             "cloudy_fast",
             "overcast_glowing",
+            "pulsating_amorphous",
+            "pulsating_moon",
+            "pulsating_parts",
+            "pulsating_patchy",
             "rain",
             "snowfall",
             "twilight",
@@ -273,8 +277,6 @@ def simulate_dataset(
     teach=False,
 ):
     """Simulate many sites in processes; the result depends on the numbers and the seed alone.
-
-    Only its last bit may, where aurora lights cloud, differ with how many threads BLAS takes.
 
     Parameters
     ----------

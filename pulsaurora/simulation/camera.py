@@ -133,6 +133,32 @@ class Camera:
         """Return what an image, (256, 256), shows at the sky's pixels, shape (n_pixels,)."""
         return image[:: self._step, :: self._step].ravel()[self.index]
 
+    def between_tiles(self, tiles):
+        """Return what the image's 16 x 16 tiles show at the sky's pixels, linear between their middles.
+
+        Parameters
+        ----------
+        tiles : ndarray of shape (16, 16)
+
+        Returns
+        -------
+        ndarray of float32, shape (n_pixels,)
+        """
+        corners, weights = self._tile_corners
+        # Not as a product of matrices: a BLAS sums in another order with another number of threads.
+        return (tiles.ravel().astype(np.float32)[corners] * weights).sum(axis=0)
+
+    @cached_property
+    def _tile_corners(self):
+        """The four tiles about each sky pixel, int (4, n_pixels), and their weights, float32."""
+        row, col = (np.clip((place + 0.5) / 16 - 0.5, 0, 15) for place in (self.rows, self.cols))
+        top, left = np.minimum(row.astype(int), 14), np.minimum(col.astype(int), 14)
+        down, right = row - top, col - left
+        first = 16 * top + left
+        corners = np.stack([first, first + 1, first + 16, first + 17])
+        weights = np.stack([(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right])
+        return corners, weights.astype(np.float32)
+
     def pixel_at(self, row, col):
         """Return which sky pixel is nearest to each place within an image; -1 where none is there."""
         grid, step = self._numbers, self._step

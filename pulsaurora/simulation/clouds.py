@@ -160,19 +160,31 @@ class Dome:
         elif kind in ("dew", "falling"):
             self.blur, self.hide = log_uniform(rng, 0.5, 12), np.full(SHAPE, 0.3 * amount)
         else:
-            wavelength = {"frost": (3, 25), "snow": (10, 90), "rain": (6, 14)}[kind]
-            field = texture(rng, log_uniform(rng, *wavelength), 256, spread=rng.uniform(0.3, 0.9))
+            wavelength = {"frost": (3, 25), "snow": (10, 150), "rain": (6, 14)}[kind]
+            rows, cols = image_plane()
+            if kind == "rain" or chance(rng, 0.5):
+                field = texture(rng, log_uniform(rng, *wavelength), 256, spread=rng.uniform(0.3, 0.9))
+            else:  # of all sizes at once
+                field = texture(rng, log_uniform(rng, 60, 400), 256, slope=rng.uniform(2.0, 3.6))
+            if kind != "rain" and chance(rng, 0.5):  # more on one side, on top or towards the rim
+                angle, round_, slope = rng.uniform(0, 2 * np.pi), rng.uniform(-3, 3), log_uniform(rng, 0.3, 3)
+                field = field + slope * (rows * np.sin(angle) + cols * np.cos(angle))
+                field += round_ * (rows**2 + cols**2)
             if kind == "rain":
                 hide = 1 / (1 + np.exp(-(field - np.quantile(field, 1 - 0.35 * amount)) * 8)) * 0.7
             else:
                 hide = 1 / (1 + np.exp(-(field - np.quantile(field, 1 - amount)) * log_uniform(rng, 1.5, 10)))
-            self.blur, self.hide = log_uniform(rng, 1, 8), hide
-        falls = kind == "falling" or (kind == "snow" and chance(rng, 0.5))
+            # Between pieces of snow or frost the sky is sharp, or seen through what melts.
+            sharp = kind != "rain" and chance(rng, 0.5)
+            self.blur, self.hide = 0.0 if sharp else log_uniform(rng, 1, 8), hide
+        falls = kind == "falling" or (kind == "snow" and chance(rng, 0.3))
         self.flakes = Flakes(rng) if falls else None
         self.hide = self.hide.astype(np.float32)
         grain = texture(rng, log_uniform(rng, 30, 400), 256, slope=rng.uniform(2.0, 3.8))
         relief = log_uniform(rng, 0.003, 0.06) if kind in ("fog", "dew") else log_uniform(rng, 0.01, 0.3)
-        veil = rng.uniform(0.4, 1.1) * np.maximum(1 + relief * grain, 0.1)
+        # Snow that lies passes little light or much.
+        bright = log_uniform(rng, 0.15, 1.1) if kind == "snow" else rng.uniform(0.4, 1.1)
+        veil = bright * np.maximum(1 + relief * grain, 0.1)
         # Lamps light what lies on the dome, and the air before it, from where they stand.
         rows, cols = image_plane()
         veil *= 1 + (0.0 if chance(rng, 0.4) else rng.uniform(-0.4, 2.0)) * (rows**2 + cols**2)
@@ -184,7 +196,7 @@ class Dome:
         """Return the image, float32 (256, 256), as seen through the dome at scene time t (s)."""
         mean = view.mean_of_sky(image)
         hide = self.hide * np.float32(self.wander(t))
-        out = soften(image, self.blur)
+        out = soften(image, self.blur) if self.blur else image.copy()
         veil = mean * self._still(view)
         veil -= out
         veil *= hide

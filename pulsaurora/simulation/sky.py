@@ -54,25 +54,15 @@ class Scene:
 def _diffused(camera, light):
     """Return light as cloud spreads it: over some 20 degrees, float32 (n_pixels,)."""
     coarse = np.bincount(camera.tile, light, 256) / camera.tile_count
-    coarse = gaussian_filter(coarse.reshape(16, 16), 1.6, mode="nearest").astype(np.float32)
-    return camera.of_image(_FINER @ coarse @ _FINER.T)
-
-
-def _finer():
-    """Return weights of the 16 tiles of a line, by rows, for its 256 pixels: linear between their middles."""
-    place = np.clip((np.arange(256) + 0.5) / 16 - 0.5, 0, 15)
-    return np.maximum(1 - np.abs(place[:, None] - np.arange(16)), 0).astype(np.float32)
-
-
-_FINER = _finer()
+    return camera.between_tiles(gaussian_filter(coarse.reshape(16, 16), 1.6, mode="nearest"))
 
 
 @dataclass
 class View:
     """One rendered moment: the signal, and what it was made of on the judged blocks (n_blocks,).
 
-    `pulsation` is without what cloud and dome take from it, `aurora` with it; `veil` is the light of cloud
-    over that of the clear sky which it stands before.
+    `pulsation` and `aurora` are without what cloud and dome take from them; `veil` is the light of cloud over
+    that of the clear sky which it stands before.
     """
 
     image: np.ndarray
@@ -131,7 +121,6 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     if passes is not None:
         total *= passes
         total += veil
-        glow = glow * passes
     ghosts = lighting.moon_ghosts(where)
     if ghosts is not None:
         if passes is not None:  # cloud before the moon, not before its ghosts, takes their light
@@ -154,7 +143,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
         image = scene.dome.apply(camera, image, t, rng)
         clear_of = 1 - scene.dome.hide.ravel()[judged]
         smear = np.float32(1 / (1 + (scene.dome.blur / 12) ** 2))
-        pulsation, aurora = pulsation * smear, aurora * clear_of * smear
+        pulsation, aurora = pulsation * smear, aurora * smear
         hidden = 1 - (1 - hidden) * clear_of
     if scene.flakes is not None:
         scene.flakes.add(camera, camera.mean_of_sky(image), t, rng, image)

@@ -98,9 +98,9 @@ def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, d
     Parameters
     ----------
     pulsation, aurora, total, opacity, veil : ndarray of float32, shape (n_frames, n_blocks)
-        Pulsating light before cloud takes from it, other aurora as it is seen, all light (counts at the CCD,
-        above pedestal), how much of the sky beyond is hidden (0 to 1), and how much brighter or darker than
-        the clear sky cloud before it is (as a share).
+        Pulsating light and other aurora before cloud takes from them, all light as it is seen (counts at the
+        CCD, above pedestal), how much of the sky beyond is hidden (0 to 1), and how much brighter or darker
+        than the clear sky cloud before it is (as a share).
     noise_slope, read_variance : float
         The CCD's noise law.
     dawn : ndarray of float, shape (n_frames,)
@@ -118,13 +118,11 @@ def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, d
     """
     swing = np.zeros_like(pulsation)
     if pulsation.any():
-        clear = 1 - opacity
-        swing = beat(pulsation) * uniform_filter1d(clear, 2 * HALF_WINDOW + 1, axis=0, mode="nearest")
-        pulsation = pulsation * clear
+        clear = uniform_filter1d(1 - opacity, 2 * HALF_WINDOW + 1, axis=0, mode="nearest")
+        swing = beat(pulsation) * clear
     noise = np.sqrt((noise_slope * np.maximum(total, 0) + read_variance) / 25)
-    light = aurora + pulsation
-    sky = _Sky(swing, light, total, noise, opacity, veil, dawn, smooth)
-    people = np.zeros((len(light), len(CLASSES)), np.float32)
+    sky = _Sky(swing, aurora + pulsation, total, noise, opacity, veil, dawn, smooth)
+    people = np.zeros((len(total), len(CLASSES)), np.float32)
     for doubt in (1 / LIGHT_DOUBT, LIGHT_DOUBT, 1.0):
         visible, pulsating, seen = sky.shows(doubt)
         clouds = sky.clouds(doubt)
@@ -138,7 +136,7 @@ def judge(pulsation, aurora, total, opacity, veil, noise_slope, read_variance, d
         pulsating.astype(np.float32),
         contrast.astype(np.float32),
         seen.astype(np.float32),
-        light.mean(1).astype(np.float32),
+        sky.light.mean(1).astype(np.float32),
         opacity.mean(1).astype(np.float32),
         np.log(np.maximum(pulsating, 1e-4) / PULSATING_SHARE).astype(np.float32),
         people.max(axis=1) > 0.99,
@@ -152,7 +150,7 @@ class _Sky:
     """What the frames of a scene hold, block by block, to be judged by one person's limits or another's."""
 
     swing: np.ndarray
-    light: np.ndarray
+    above: np.ndarray
     total: np.ndarray
     noise: np.ndarray
     opacity: np.ndarray
@@ -161,14 +159,19 @@ class _Sky:
     smooth: np.ndarray | None
 
     def __post_init__(self):
-        # Over how wide a range aurora's share of the light goes from one part of the sky to another.
+        clear = 1 - self.opacity
+        self.light = self.above * clear
+        # Over how wide a range aurora's share of the light goes from one part of the sky to another, for
+        # what it is like beyond the cloud: gaps in cloud before an even glow are no structure of aurora.
         self.uneven = np.zeros(len(self.light), np.float32)
         if self.light.any():
             smooth = self.smooth
             if smooth is None:
                 smooth = np.full((self.light.shape[1], 1), self.light.shape[1] ** -0.5, np.float32)
-            # Frame by frame, for a BLAS sums in another order where it is given another number of frames.
-            structure = self.light - (self.light[:, None] @ smooth @ smooth.T)[:, 0]
+            # Not as products of matrices, for a BLAS sums in another order where it is given another number
+            # of frames or threads.
+            found = np.einsum("tb,bf->tf", self.above, smooth)
+            structure = clear * (self.above - np.einsum("tf,bf->tb", found, smooth))
             low, high = np.percentile(structure / np.maximum(self.total, 1.0), (2, 98), axis=1)
             self.uneven = high - low
         self.veiled = self.opacity.mean(1)

@@ -186,7 +186,7 @@ def drops_on_dome(scene, rng, duration, background):
 def snow_on_dome(scene, rng, duration, background):
     """Snow lying on the dome, or falling."""
     scene.dome = Dome(rng, "snow", rng.uniform(0.5, 1.0))
-    if chance(rng, 0.6):
+    if chance(rng, 0.35):
         scene.clouds.append(draw_cloud(rng, rng.uniform(0.8, 1.0), rng.uniform(0.9, 1.0), "stratus"))
     if chance(rng, 0.3):
         scene.flakes = Specks(rng)

@@ -334,7 +334,7 @@ class TestJudgement:
         blocks = (np.arange(100) < 100 * share)[None, :]
         p = (pulsation * on * blocks).astype(np.float32)
         a = np.full((41, 100), aurora, np.float32)
-        total = p + a + np.float32(rest)
+        total = (p + a) * np.float32(1 - opacity) + np.float32(rest)
         hidden, veil = (np.full((41, 100), value, np.float32) for value in (opacity, veil))
         truth = judge(p, a, total, hidden, veil, 1.68, 380.0, np.full(41, dawn))
         return truth if whole else truth.label[20]
@@ -355,6 +355,16 @@ class TestJudgement:
         assert judge(none, light, light + 1000, none, none, 1.68, 380.0, clear).label[20] == 2
         light[:, 2:] = 1200  # too few of them
         assert judge(none, light, light + 1000, none, none, 1.68, 380.0, clear).label[20] == 1
+
+    def test_gaps_in_cloud_before_an_even_glow_are_no_structure_of_it(self):
+        none, clear = np.zeros((41, 100), np.float32), np.zeros(41)
+        glow, cloud = none + 1200, none.copy()
+        cloud[:, ::3] = 0.9
+        total = 1000 + glow * (1 - cloud)
+        assert judge(none, glow, total, cloud, none, 1.68, 380.0, clear).label[20] == 1
+        glow[:, 1:50:3] = 2000  # two kinds of gap
+        total = 1000 + glow * (1 - cloud)
+        assert judge(none, glow, total, cloud, none, 1.68, 380.0, clear).label[20] == 2
 
     def test_beating_light_is_pulsating(self):
         assert self.ask(pulsation=200) == 3
@@ -400,7 +410,7 @@ class TestJudgement:
         assert self.ask(opacity=0.3, veil=0.4) == 0
         assert self.ask(opacity=0.3, veil=-0.4) == 0
         assert self.ask(opacity=0.1, veil=0.4) == 1
-        assert self.ask(opacity=0.3, veil=0.4, aurora=1800) == 2
+        assert self.ask(opacity=0.3, veil=0.4, aurora=2600) == 2
 
     def test_cloud_that_comes_and_goes_before_steady_light_does_not_make_it_pulsate(self):
         passing = (0.6 * (np.arange(41) // 3 % 2))[:, None] * np.ones((1, 100))
