@@ -567,3 +567,93 @@ def _patches(chosen, n_mask):
         "patch_elongation": np.average(elongations, weights=sizes) if sizes else 0.0,
         "isolated": (len(chosen) - sum(sizes)) / len(chosen) if chosen else 0.0,
     }
+
+
+def layout_row(seconds, cells, pedestals, inside, elevation):
+    """How light and its variation are laid out over cells (n, rows, cols), some of them inside, by name."""
+    n = len(cells)
+    rows, cols = np.nonzero(inside)
+    logs = np.log10(np.maximum(cells[:, rows, cols] - pedestals[:, None], 0) + 100)
+    high = elevation[rows, cols]
+    y, x = rows - rows.mean(), cols - cols.mean()
+    away, angle = np.hypot(y, x), np.arctan2(x, y)
+    mean = logs.mean(axis=0)
+    quick = slow = varies = slope = np.zeros(len(mean))
+    if n >= 3:
+        minutes = seconds / 60
+        slope, level = np.polyfit(minutes, logs, 1)
+        varies = np.sqrt(((logs - level - np.outer(minutes, slope)) ** 2).mean(axis=0))
+        quick = np.sqrt((np.diff(logs, axis=0) ** 2).mean(axis=0) / 2)
+        length = max(n // 7, 1)
+        parts = [logs[k * length : (k + 1) * length].mean(axis=0) for k in range(n // length)]
+        slow = np.std(parts, axis=0)
+
+    def ranked(values, percent):
+        return np.sort(values)[int(np.floor((len(values) - 1) * percent / 100 + 0.5))]
+
+    def shown(values):
+        return np.log10(values + 3e-4)
+
+    def correlation(one, two):
+        return np.corrcoef(one, two)[0, 1] if one.std() > 1e-3 and two.std() > 1e-5 else 0.0
+
+    grid = np.zeros(inside.shape)
+    grid[rows, cols] = mean
+    relief = relief_of(grid, inside)[rows, cols]
+    light, structure = mean - ranked(mean, 50), np.abs(relief)
+    varying, quickly = shown(varies), shown(quick)
+    row = {f"mean_relief_p{p}": ranked(relief, p) for p in (5, 10, 25, 75, 90, 95)}
+    for name, values in (("varying", varies), ("quick", quick), ("slow", slow), ("drift", np.abs(slope))):
+        row |= {f"{name}_p{p}": shown(ranked(values, p)) for p in (10, 25, 50, 75, 90, 98)}
+    limits = (-90, 20, 26, 34, 44, 56, 70, 91)
+    rings = [(high >= a) & (high < b) for a, b in zip(limits, limits[1:], strict=False)]
+    told = [k for k in range(7) if rings[k].sum() >= 3]
+    for name, values in (
+        ("light", light),
+        ("varying", varying),
+        ("quick", quickly),
+        ("structure", structure),
+    ):
+        medians = np.interp(range(7), told, [ranked(values[rings[k]], 50) for k in told])
+        row |= {f"{name}_ring_{k + 1}": median for k, median in enumerate(medians)}
+    share = away / away.max()
+    rounds = {"inner": share < 0.4, "middle": (share >= 0.4) & (share < 0.72), "outer": share >= 0.72}
+    waving = {"light": light, "relief": relief, "varying": varying - ranked(varying, 50)}
+    for name, values in waving.items():
+        for where, some in rounds.items():
+            for k in (1, 2, 3):
+                row[f"{name}_{where}_{k}"] = abs(np.mean(values[some] * np.exp(1j * k * angle[some])))
+    row |= {
+        "light_on_elevation": correlation(light, high),
+        "varying_on_elevation": correlation(varying, high),
+        "structure_on_elevation": correlation(structure, high),
+        "varying_on_relief": correlation(varying, relief),
+        "varying_on_structure": correlation(varying, structure),
+        "quick_on_relief": correlation(quickly, relief),
+        "quick_on_varying": correlation(quickly, varying),
+        "drift_on_relief": correlation(relief, slope),
+        "slow_on_varying": correlation(shown(slow), varying),
+    }
+    for name, values in (("relief", relief), ("varying", varying - varying.mean())):
+        field = np.full(inside.shape, np.nan)
+        field[rows, cols] = values
+        gx, gy = _gradient(field, inside)
+        gx, gy = gx[rows, cols], gy[rows, cols]
+        radial, round_it = (gy * y + gx * x) / (away + 1e-6), (gy * x - gx * y) / (away + 1e-6)
+        for where, some in (("low", high < 35), ("high", high >= 35)):
+            some = some & np.isfinite(radial)
+            for along, steep in (("radial", radial), ("round", round_it)):
+                square = np.mean(steep[some] ** 2) if some.sum() >= 5 else 0
+                row[f"{name}_{along}_{where}"] = np.log10(square + 1e-7) / 2
+        for lag in (1, 2, 3):
+            alike = []
+            for dy, dx in ((0, lag), (lag, 0), (lag, lag), (lag, -lag)):
+                pairs = [
+                    field[r, c] * field[r + dy, c + dx]
+                    for r, c in zip(rows, cols, strict=True)
+                    if r + dy < len(field) and 0 <= c + dx < len(field[0]) and inside[r + dy, c + dx]
+                ]
+                alike.append(np.mean(pairs) / (np.mean(values**2) + 1e-8) if pairs else 0)
+            row[f"{name}_alike_{lag}"] = np.mean(alike)
+            row[f"{name}_uneven_{lag}"] = max(alike) - min(alike)
+    return row

@@ -166,7 +166,7 @@ def drive_simulation(rng, iterations):
     return n_tried, "minutes"
 
 
-MODULATION = ("_spectra", "_coherence", "_patches", "_flow", "_beats", "_reversals")
+MODULATION = ("_spectra", "_coherence", "_patches", "_flow", "_beats", "_reversals", "_layout")
 # What is driven, through which kernels, by what.
 DRIVERS = {
     "reading": (("_pgm",), drive_reading),

@@ -10,6 +10,7 @@ depend on their own frames alone, however a night is cut.
 
 import numpy as np
 
+from pulsaurora.pulsation.layout import layout_row
 from pulsaurora.pulsation.modulation import Light
 from pulsaurora.pulsation.reduction import CADENCE_S, WINDOW_S, check_window, sun_moon_columns, window_rows
 from pulsaurora.pulsation.table import FEATURES, N_HIDDEN
@@ -89,7 +90,7 @@ def _row(look, light, window_s, cadence_s):
     frames = look.structure[:, N_HIDDEN:].astype(np.float64)
     of_frames = [frames.mean(axis=0), frames.std(axis=0)]
     of_time = [whole, (before + after) / 2, np.abs(before - after)]
-    return np.concatenate([*of_frames, *of_time]).astype(np.float32)
+    return np.concatenate([*of_frames, *of_time, layout_row(look, light)]).astype(np.float32)
 
 
 def _middle(times):

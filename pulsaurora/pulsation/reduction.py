@@ -17,6 +17,7 @@ from pulsaurora.imaging.frames import PackedImages
 from pulsaurora.imaging.skymap import optics_elevation
 from pulsaurora.imaging.timeorder import as_times
 from pulsaurora.problems import ContractError
+from pulsaurora.pulsation.layout import Places
 from pulsaurora.pulsation.modulation import SHORTEST_PERIOD_S, SLOT_S, Light, modulation_rows
 from pulsaurora.pulsation.photons import GAIN, OFFSET, READ_VARIANCE
 from pulsaurora.pulsation.table import N_HIDDEN, STARS, STRUCTURE, SUN_MOON, WINDOW_FEATURES
@@ -81,7 +82,8 @@ class SkyGrid:
             raise ContractError(
                 "no cell lies 15 degrees or more above the horizon: is the elevation in degrees?"
             )
-        low = self.fine_elevation.reshape(COARSE, 2, COARSE, 2).mean(axis=(1, 3)) < LOW_ELEVATION_DEG
+        high = self.fine_elevation.reshape(COARSE, 2, COARSE, 2).mean(axis=(1, 3))
+        low = high < LOW_ELEVATION_DEG
         rows_in, cols_in = np.flatnonzero(coarse.any(axis=1)), np.flatnonzero(coarse.any(axis=0))
         self.rows = slice(rows_in[0], rows_in[-1] + 1)
         self.cols = slice(cols_in[0], cols_in[-1] + 1)
@@ -98,6 +100,7 @@ class SkyGrid:
         self.place = np.flatnonzero(self.cell_mask).astype(np.int32)
         self.is_low = (self.cell_mask.ravel()[self.place] == 2).astype(np.uint8)
         self.coarse_place = np.flatnonzero(coarse).astype(np.int32)
+        self.places = Places.of(coarse, high)
         # Expected peak over the other pixels' mean, for a block of Gaussian pixels: E[max] N / (N - 1).
         n_pixels = self.block**2
         # As many as would be as noisy: a cell is the mean of the middle two of four blocks.

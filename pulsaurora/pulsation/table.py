@@ -1,13 +1,13 @@
 """Every feature by name: the one table that the kernels, the model and docs/features.md follow.
 
-The order of STRUCTURE, MODULATION and STARS is the order of the columns of _core._structure,
-_core/_modulation_columns.h and _core._stars. A change of name, order or meaning is a new FEATURE_VERSION, and
+The order of STRUCTURE, MODULATION, STARS and LAYOUT is the order of the columns of _core._structure,
+_core/_modulation_columns.h, _core._stars and _core._layout. A change of name, order or meaning is a new FEATURE_VERSION, and
 models trained on another version are refused.
 """
 
 from dataclasses import dataclass, replace
 
-FEATURE_VERSION = 8
+FEATURE_VERSION = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +378,77 @@ STARS = (
     Feature("wavering_p85", "log10", "85th percentile of the same.", "von Neumann 1941"),
 )
 
+
+_RINGS = (
+    "from 15 to 20 degrees of elevation",
+    "from 20 to 26",
+    "from 26 to 34",
+    "from 34 to 44",
+    "from 44 to 56",
+    "from 56 to 70",
+    "above 70",
+)
+_AROUND = "Fourier series in azimuth"
+_NEARBY = "spatial autocorrelation"
+_LIGHT = "log brightness of the look's mean, less its median"
+_RELIEF = "the relief of the look's mean"
+_VARIES = "the logarithm of what varies"
+
+
+def _layout():
+    """Return the columns of _core._layout, in its order."""
+
+    def percentiles(name, percents, unit, what, source=_STATISTIC):
+        for p in percents:
+            rank = "Median" if p == 50 else f"{p}th percentile"
+            yield Feature(f"{name}_p{p}", unit, f"{rank} over cells {what}.", source)
+
+    yield from percentiles("mean_relief", (5, 10, 25, 75, 90, 95), "dex", f"of {_RELIEF}", _BACKGROUND)
+    for name, what in (
+        ("varying", "rms about a line in time"),
+        ("quick", "rms change from frame to frame, over the root of two"),
+        ("slow", "rms of the means of sevenths of the look"),
+        ("drift", "size of the line's slope a minute"),
+    ):
+        yield from percentiles(name, (10, 25, 50, 75, 90, 98), "log10 dex", f"of the {what}, noise and all")
+    for name, unit, what in (
+        ("light", "dex", _LIGHT),
+        ("varying", "log10 dex", _VARIES),
+        ("quick", "log10 dex", "the logarithm of what changes from frame to frame"),
+        ("structure", "dex", f"the size of {_RELIEF}"),
+    ):
+        for k, where in enumerate(_RINGS, 1):
+            yield Feature(f"{name}_ring_{k}", unit, f"Median {where} of {what}.", _STATISTIC)
+    for name, what in (("light", _LIGHT), ("relief", _RELIEF), ("varying", _VARIES)):
+        for where in ("inner", "middle", "outer"):
+            for k in (1, 2, 3):
+                meaning = f"Amplitude of order {k} round the sky's {where} part of {what}."
+                yield Feature(f"{name}_{where}_{k}", "dex", meaning, _AROUND)
+    for name, what in (
+        ("light_on_elevation", "the mean's log brightness with elevation"),
+        ("varying_on_elevation", "log variation with elevation"),
+        ("structure_on_elevation", "the size of the mean's relief with elevation"),
+        ("varying_on_relief", "log variation with the mean's relief"),
+        ("varying_on_structure", "log variation with the size of the mean's relief"),
+        ("quick_on_relief", "log change from frame to frame with the mean's relief"),
+        ("quick_on_varying", "log change from frame to frame with log variation"),
+        ("drift_on_relief", "the line's slope with the mean's relief"),
+        ("slow_on_varying", "log variation of sevenths with log variation"),
+    ):
+        yield Feature(name, "-1 to 1", f"Correlation over cells of {what}.", _STATISTIC)
+    for name, what in (("relief", _RELIEF), ("varying", "log variation")):
+        for where, height in (("low", "below 35 degrees"), ("high", "above 35 degrees")):
+            for along, way in (("radial", "towards the middle of the sky"), ("round", "round it")):
+                meaning = f"Rms gradient of {what} {way}, {height}."
+                yield Feature(f"{name}_{along}_{where}", "log10 dex/cell", meaning, _TENSOR)
+        for k in (1, 2, 3):
+            alike = f"Correlation of {what} between cells {k} apart, mean of four directions."
+            yield Feature(f"{name}_alike_{k}", "-1 to 1", alike, _NEARBY)
+            yield Feature(f"{name}_uneven_{k}", "1", "Greatest of the four less least.", _NEARBY)
+
+
+LAYOUT = tuple(_layout())
+
 SUN_MOON = (
     Feature(
         "sun_elevation",
@@ -419,6 +490,7 @@ def _of_look():
         *of_time,
         *(replace(f, name=f"{f.name}_halves", meaning=_HALVES.format(f.name)) for f in of_time),
         *(replace(f, name=f"{f.name}_change", meaning=_CHANGE.format(f.name)) for f in of_time),
+        *LAYOUT,
         *SUN_MOON,
     )
 
@@ -451,6 +523,13 @@ def markdown():
         "`_change` how far these lie apart.",
         "",
         *_table(MODULATION + STARS),
+        "",
+        "## How the sky is laid out",
+        "",
+        "From the whole look. Where a ring of elevation has fewer than three cells, what lies between those",
+        "beside it.",
+        "",
+        *_table(LAYOUT),
         "",
         "## Sun and moon",
         "",
