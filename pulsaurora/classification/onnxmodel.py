@@ -37,7 +37,7 @@ def _spread(n):
     return matrix
 
 
-def to_onnx(models, temperature, metadata):
+def to_onnx(models, temperature, metadata, shares=None):
     """Return ONNX bytes of the mean of fitted models, tempered, with the contract in its metadata.
 
     Parameters
@@ -46,6 +46,8 @@ def to_onnx(models, temperature, metadata):
         Networks, or trees of scikit-learn; all of the same classes.
     temperature : float
     metadata : dict of str to str
+    shares : sequence of int, optional
+        How much each model counts in the mean; all alike when not given.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -63,8 +65,11 @@ def to_onnx(models, temperature, metadata):
         else:
             outputs.append(_add_trees(model, f"m{k}_", nodes, constants))
             n_classes, ml = len(model.classes_), True
+    counted = [
+        name for name, share in zip(outputs, shares or [1] * len(outputs), strict=True) for _ in range(share)
+    ]
     nodes += [
-        helper.make_node("Mean", outputs, ["mean"]),
+        helper.make_node("Mean", counted, ["mean"]),
         helper.make_node("Max", ["mean", constant("least", LEAST)], ["floored"]),
         helper.make_node("Log", ["floored"], ["logs"]),
         helper.make_node("Mul", ["logs", constant("cold", 1.0 / temperature)], ["tempered"]),

@@ -54,12 +54,12 @@ def fit_temperature(labels, probabilities):
     return best
 
 
-def mean_probabilities(models, features):
-    """Return the mean of what fitted models say of rows of features."""
-    return np.mean([model.predict_proba(features) for model in models], axis=0)
+def mean_probabilities(models, features, shares=None):
+    """Return the mean of what fitted models say of rows of features, by their shares where given."""
+    return np.average([model.predict_proba(features) for model in models], axis=0, weights=shares)
 
 
-def export(models, temperature, trained_on, figures, features, expected):
+def export(models, temperature, trained_on, figures, features, expected, shares=None):
     """Return the ONNX file of fitted models, and on what share of rows it differs from them.
 
     Parameters
@@ -74,6 +74,8 @@ def export(models, temperature, trained_on, figures, features, expected):
         Rows on which file and models are compared.
     expected : ndarray of shape (n, 4)
         What the models say of them, tempered.
+    shares : sequence of int, optional
+        As `to_onnx` takes them.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def export(models, temperature, trained_on, figures, features, expected):
         "trained_on": trained_on,
         "scores": json.dumps(figures),
     }
-    content = to_onnx(models, temperature, metadata)
+    content = to_onnx(models, temperature, metadata, shares)
     difference = np.abs(onnx_probabilities(content, features) - expected).max(axis=1)
     disagrees = float(np.mean(difference > _DIFFERS))
     if disagrees > _MAY_DIFFER:

@@ -1,8 +1,8 @@
 """Every feature by name: the one table that the kernels, the model and docs/features.md follow.
 
 The order of STRUCTURE, MODULATION, STARS and LAYOUT is the order of the columns of _core._structure,
-_core/_modulation_columns.h, _core._stars and _core._layout. A change of name, order or meaning is a new FEATURE_VERSION, and
-models trained on another version are refused.
+_core/_modulation_columns.h, _core._stars and _core._layout. A change of name, order or meaning is a new
+FEATURE_VERSION, and models trained on another version are refused.
 """
 
 from dataclasses import dataclass, replace
