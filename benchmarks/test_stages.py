@@ -13,7 +13,7 @@ from pulsaurora._core import _cells, _defects, _flow, _pgm, _stars, _structure
 from pulsaurora.classification import batch, night
 from pulsaurora.classification.model import Model
 from pulsaurora.imaging import themis
-from pulsaurora.pulsation import reduction
+from pulsaurora.pulsation import looks, reduction
 
 ROUNDS = 4
 # Stage -> what does it: what holds the function, and its name there.
@@ -24,6 +24,7 @@ STAGES = {
     "reducing to cells": [(_cells, "fill_cells"), (_cells, "fill_packed_cells")],
     "structure": [(_structure, "fill_structure")],
     "modulation": [(reduction, "modulation_rows"), (_flow, "fill_light")],
+    "layout": [(looks, "layout_row")],
     "stars": [(_stars, "fill_sparks"), (_stars, "fill_stars")],
     "sun and moon": [(reduction, "sun_moon")],
     "model": [(Model, "predict")],

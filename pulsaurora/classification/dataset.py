@@ -27,15 +27,18 @@ EFFORT = {
     **dict.fromkeys(("aurora_thin_cloud", "clear_few_clouds"), 3.0),
     **dict.fromkeys(
         (
+            "clear_lamps",
             "clear_thin_cloud",
             "cloudy",
             "cloudy_dusk",
             "cloudy_moon",
+            "corona",
             "diffuse",
             "frost_on_dome",
             "pulsating_faint",
             "pulsating_low",
             "snow_on_dome",
+            "snowfall",
             "veil_moon",
         ),
         2.3,
@@ -45,9 +48,8 @@ EFFORT = {
             "arcs_fluctuating",
             "clear_dusk",
             "clear_fast_clouds",
-            "clear_lamps",
+            "clear_passing",
             "cloud_over_aurora",
-            "corona",
             "drops_on_dome",
             "patches_steady",
             "pulsating_thin_cloud",
@@ -59,8 +61,8 @@ EFFORT = {
     **dict.fromkeys(
         (
             "arc_quiet",
+            "arcs_active",
             "clear_floodlit",
-            "clear_passing",
             "cloudy_fast",
             "overcast_glowing",
             "pulsating_amorphous",
@@ -68,12 +70,11 @@ EFFORT = {
             "pulsating_parts",
             "pulsating_patchy",
             "rain",
-            "snowfall",
             "twilight",
         ),
         1.3,
     ),
-    **dict.fromkeys(("breakup", "clear_dark", "clear_moon", "overcast", "pulsating_schoolbook"), 0.7),
+    **dict.fromkeys(("clear_moon", "overcast", "pulsating_schoolbook"), 0.7),
     **dict.fromkeys(("covered", "fog", "overcast_moon", "pulsating_bright"), 0.4),
 }
 MEAN_EFFORT = 1.0

@@ -27,6 +27,7 @@ from pulsaurora.classification.evaluation import calibration_error, score_labels
 from pulsaurora.classification.model import load_model
 from pulsaurora.classification.networks import Lessons, fit_networks, gradients, learn
 from pulsaurora.classification.onnxmodel import onnx_probabilities, temper, to_onnx
+from pulsaurora.classification.trainedmodel import mean_probabilities
 from pulsaurora.problems import UsageError
 from pulsaurora.pulsation.looks import look_row
 from pulsaurora.pulsation.reduction import reduce_frames
@@ -53,22 +54,34 @@ def test_no_site_is_in_two_parts(dataset):
     assert all(sites) and not (sites[0] & sites[1] or sites[0] & sites[2] or sites[1] & sites[2])
 
 
-@pytest.mark.parametrize("kinds", [("trees",), ("networks",), ("networks", "trees")], ids="+".join)
-def test_the_onnx_file_says_what_was_fitted(dataset, kinds):
+@pytest.mark.parametrize(
+    ("kinds", "shares"),
+    [
+        (("trees",), None),
+        (("networks",), None),
+        (("networks", "trees"), None),
+        (("networks", "trees"), (2, 1)),
+    ],
+)
+def test_the_onnx_file_says_what_was_fitted(dataset, kinds, shares):
     fit = {
         "trees": lambda d, seed: fit_trees(d, seed, 40),
         "networks": lambda d, seed: fit_networks(d, seed, 3, epochs=2, by_scene=True),
     }
     models = [fit[kind](dataset, seed=1) for kind in kinds]
-    content = to_onnx(models, 1.7, {"kind": "features"})
-    mean = np.mean([model.predict_proba(dataset.features) for model in models], axis=0)
+    content = to_onnx(models, 1.7, {"kind": "features"}, shares)
+    counted = shares or [1] * len(models)
+    mean = sum(n * m.predict_proba(dataset.features) for n, m in zip(counted, models, strict=True)) / sum(
+        counted
+    )
+    np.testing.assert_allclose(mean_probabilities(models, dataset.features, shares), mean, rtol=1e-5)
     tempered = mean ** (1 / 1.7)
     tempered /= tempered.sum(axis=1, keepdims=True)
     expected = tempered[:, :4] + tempered[:, 4:] / 4
     found = onnx_probabilities(content, dataset.features)
     # Thresholds are rounded to float32, so a row in some thousands can fall on the other side of one.
     assert np.mean(np.abs(found - expected).max(axis=1) > 1e-4) < 2e-3
-    again = to_onnx([fit[kind](dataset, seed=1) for kind in kinds], 1.7, {"kind": "features"})
+    again = to_onnx([fit[kind](dataset, seed=1) for kind in kinds], 1.7, {"kind": "features"}, shares)
     assert content == again
 
 
