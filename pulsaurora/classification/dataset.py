@@ -279,6 +279,8 @@ def simulate_dataset(
 ):
     """Simulate many sites in processes; the result depends on the numbers and the seed alone.
 
+    Only its last bit may, where lamps light cloud, differ with how many threads BLAS takes.
+
     Parameters
     ----------
     n_sites, n_minutes : int
