@@ -83,6 +83,6 @@ def layout_row(look, light):
     _layout.fill_layout(
         minutes, np.ascontiguousarray(light.logarithm.take(grid.place, axis=1)), grid.background,
         places.elevation, places.ring, places.round, places.low, places.waves, grid.place,
-        (grid.cell_mask > 0).view(np.uint8).ravel(), grid.edge, grid.cell_mask.shape[1], scratch, out,
+        grid.cell_mask.ravel(), grid.edge, grid.cell_mask.shape[1], scratch, out,
     )  # fmt: skip
     return out

@@ -155,13 +155,13 @@ class Dome:
 
     def __init__(self, rng, kind, amount):
         self.kind, self.amount = kind, amount
+        rows, cols = image_plane()
         if kind == "fog":
             self.blur, self.hide = log_uniform(rng, 4, 20), np.full(SHAPE, 0.5 + 0.5 * amount)
         elif kind in ("dew", "falling"):
             self.blur, self.hide = log_uniform(rng, 0.5, 12), np.full(SHAPE, 0.3 * amount)
         else:
             wavelength = {"frost": (3, 25), "snow": (10, 150), "rain": (6, 14)}[kind]
-            rows, cols = image_plane()
             if kind == "rain" or chance(rng, 0.5):
                 field = texture(rng, log_uniform(rng, *wavelength), 256, spread=rng.uniform(0.3, 0.9))
             else:  # of all sizes at once
@@ -186,7 +186,6 @@ class Dome:
         bright = log_uniform(rng, 0.15, 1.1) if kind == "snow" else rng.uniform(0.4, 1.1)
         veil = bright * np.maximum(1 + relief * grain, 0.1)
         # Lamps light what lies on the dome, and the air before it, from where they stand.
-        rows, cols = image_plane()
         veil *= 1 + (0.0 if chance(rng, 0.4) else rng.uniform(-0.4, 2.0)) * (rows**2 + cols**2)
         self.veil = (veil * (self.flakes.lit if self.flakes else lit_from_one_side(rng))).astype(np.float32)
         self.wander = Wander(rng, 1, rng.uniform(0, 0.03), 60, 600, 0.2)
