@@ -24,7 +24,7 @@ ODD_EFFORT = 0.5
 # cloud and what settles on the dome, since other synthetic skies have them as training does not, and what
 # should hardly ever be taken for pulsation. Scenes that are not named count 1.
 EFFORT = {
-    **dict.fromkeys(("aurora_thin_cloud", "clear_few_clouds"), 3.0),
+    **dict.fromkeys(("aurora_thin_cloud", "clear_few_clouds"), 3.5),
     **dict.fromkeys(
         (
             "clear_lamps",
@@ -278,8 +278,6 @@ def simulate_dataset(
     teach=False,
 ):
     """Simulate many sites in processes; the result depends on the numbers and the seed alone.
-
-    Only its last bit may, where lamps light cloud, differ with how many threads BLAS takes.
 
     Parameters
     ----------

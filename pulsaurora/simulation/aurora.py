@@ -319,7 +319,9 @@ class Corona:
         """Return each pixel's cell of the map, int (n_pixels,), and how bright the corona is there."""
         east = np.cross([0.0, 1.0, 0.0], self.zenith)
         east /= np.linalg.norm(east)
-        x, y, z = np.stack([east, np.cross(self.zenith, east), self.zenith]) @ view.direction
+        axes = np.stack([east, np.cross(self.zenith, east), self.zenith])
+        # einsum and not a product of matrices: see Camera.cosine.
+        x, y, z = np.einsum("ij,jk->ik", axes, view.direction)
         away = np.degrees(np.arccos(np.clip(z, -1, 1)))
         row = (np.arctan2(x, y) * (self._SIDE / (2 * np.pi))).astype(int) % self._SIDE
         column = (self._CELLS_A_ROOT_DEG * np.sqrt(away)).astype(int) % self._SIDE

@@ -123,6 +123,14 @@ class Camera:
         row, col = self.project(elevation_deg, azimuth_deg)
         return int(np.argmin((self.rows - row) ** 2 + (self.cols - col) ** 2))
 
+    def cosine(self, elevation_deg, azimuth_deg):
+        """Return the cosine of the angle between where each pixel looks and a direction, float32."""
+        el, az = np.radians(elevation_deg), np.radians(azimuth_deg)
+        east, north, up = np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)
+        d = self.direction
+        # Not as a product of matrices: a BLAS sums in another order with another number of threads.
+        return np.clip(d[0] * np.float32(east) + d[1] * np.float32(north) + d[2] * np.float32(up), -1, 1)
+
     def elevation_map(self):
         """Return each pixel's elevation as a skymap has it, float32 (256, 256); NaN where no sky is drawn."""
         image = np.full(SHAPE, np.nan, np.float32)
@@ -145,7 +153,7 @@ class Camera:
         ndarray of float32, shape (n_pixels,)
         """
         corners, weights = self._tile_corners
-        # Not as a product of matrices: a BLAS sums in another order with another number of threads.
+        # No product of matrices here either; see `cosine`.
         return (tiles.ravel().astype(np.float32)[corners] * weights).sum(axis=0)
 
     @cached_property

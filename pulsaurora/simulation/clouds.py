@@ -2,7 +2,8 @@
 
 Cloud is a drifting field seen in gnomonic projection, as flat layers are: angular speed is wind over height,
 0.1 to 80 mrad/s at the zenith. Cover is a smooth step of a Gaussian random field about a threshold; kinds
-differ in spectrum, stretch, edge and thickness (stratus, stratocumulus in waves, broken cumulus, cirrus).
+differ in spectrum, stretch, edge and thickness (stratus, stratocumulus in waves, the small rolls and grains
+of altocumulus, broken cumulus, cirrus).
 Thick cloud darkens towards the horizon up to as the standard overcast sky does (CIE S 011, Moon and Spencer
 1942), (1 + 2 sin elevation) / 3.
 Cloud hides what is above it and shows what lights it from there, from the side and from below.
@@ -15,7 +16,7 @@ from pulsaurora.simulation.camera import SHAPE, image_plane, soften
 from pulsaurora.simulation.draws import Mapping, Wander, chance, choose, log_uniform, remembered, texture
 from pulsaurora.simulation.precipitation import Flakes, lit_from_one_side
 
-KINDS = ("stratus", "stratocumulus", "cumulus", "cirrus")
+KINDS = ("stratus", "stratocumulus", "altocumulus", "cumulus", "cirrus")
 
 
 class Cloud:
@@ -37,21 +38,30 @@ class Cloud:
         speed = log_uniform(rng, 1e-4, 0.06)
         heading = rng.uniform(0, 2 * np.pi)
         wind = np.array([np.cos(heading), np.sin(heading)]) * speed
-        sizes = {"stratus": (0.5, 8), "stratocumulus": (0.2, 2), "cumulus": (0.2, 4), "cirrus": (0.4, 5)}
+        sizes = {
+            "stratus": (0.5, 8),
+            "stratocumulus": (0.2, 2),
+            "altocumulus": (0.06, 0.25),
+            "cumulus": (0.1, 4),
+            "cirrus": (0.4, 5),
+        }
         size = log_uniform(rng, *sizes[kind])
-        cell = size / 24
+        # Small elements still come in fields that are far larger; a texture has 256 cells.
+        per_size = 8 if kind == "altocumulus" else 24
+        cell = size / per_size
         stretch = {
             "stratus": 1.5,
             "stratocumulus": log_uniform(rng, 1, 5),
+            "altocumulus": log_uniform(rng, 1, 6),
             "cumulus": 1.0,
             "cirrus": log_uniform(rng, 2, 8),
         }[kind]
         angle = rng.uniform(0, np.pi)
         slope = rng.uniform(2.4, 3.6)
         self.fields = [texture(rng, 48, 256, slope=slope, stretch=stretch, angle=angle) for _ in range(2)]
-        if kind == "stratocumulus":
+        if kind in ("stratocumulus", "altocumulus"):
             self.fields[0] = 0.6 * self.fields[0] + 0.8 * texture(
-                rng, 24, 256, spread=0.2, stretch=stretch, angle=angle
+                rng, per_size, 256, spread=0.2, stretch=stretch, angle=angle
             )
         turn = rng.uniform(0, 2 * np.pi)
         # Cloud changes as it goes by, or hardly does.
@@ -62,6 +72,7 @@ class Cloud:
         self.softness = {
             "stratus": rng.uniform(1, 3),
             "stratocumulus": rng.uniform(0.5, 3),
+            "altocumulus": rng.uniform(0.5, 3),
             "cumulus": log_uniform(rng, 0.15, 2.5),
             "cirrus": rng.uniform(1.5, 4),
         }[kind]
@@ -71,7 +82,7 @@ class Cloud:
         self.bright = log_uniform(rng, 0.3, 1.3 if kind == "stratus" else 3.5)
         # Thick cloud is dark below, all of it or where it is thickest; its edges shine.
         self.core = 0.0
-        if kind in ("stratocumulus", "cumulus"):
+        if kind in ("stratocumulus", "altocumulus", "cumulus"):
             if chance(rng, 0.15):
                 self.bright *= log_uniform(rng, 0.12, 0.6)
             if chance(rng, 0.4):
@@ -148,7 +159,9 @@ def _inverse_erf(x):
 
 
 class Dome:
-    """What lies on the dome: 'frost', 'snow', 'rain', 'dew'; or before it: 'fog', snow 'falling'.
+    """What lies on the dome: 'frost', 'snow', 'rain', 'dew', 'mist'; or before it: 'fog', snow 'falling'.
+
+    Mist is dew too fine to show its drops; dew has large ones, between which the sky is seen.
 
     ``apply`` blurs, hides and lights the sky's image as such a dome does.
     """
@@ -158,6 +171,10 @@ class Dome:
         rows, cols = image_plane()
         if kind == "fog":
             self.blur, self.hide = log_uniform(rng, 4, 20), np.full(SHAPE, 0.5 + 0.5 * amount)
+        elif kind == "mist":
+            grain = texture(rng, log_uniform(rng, 2, 60), 256, slope=rng.uniform(2.0, 3.6))
+            uneven = rng.uniform(0, 0.15) * grain
+            self.blur, self.hide = log_uniform(rng, 2, 12), np.clip(amount * (1 + uneven), 0, 1)
         elif kind in ("dew", "falling"):
             self.blur, self.hide = log_uniform(rng, 0.5, 12), np.full(SHAPE, 0.3 * amount)
         else:
@@ -182,6 +199,9 @@ class Dome:
         self.hide = self.hide.astype(np.float32)
         grain = texture(rng, log_uniform(rng, 30, 400), 256, slope=rng.uniform(2.0, 3.8))
         relief = log_uniform(rng, 0.003, 0.06) if kind in ("fog", "dew") else log_uniform(rng, 0.01, 0.3)
+        # Drops and crystals throw light on by some degrees: what is bright has a wide halo there, in pixels.
+        scatters = kind != "snow" and kind != "falling" and chance(rng, 0.5)
+        self.halo = log_uniform(rng, 8, 60) if scatters else 0.0
         # Snow that lies passes little light or much.
         bright = log_uniform(rng, 0.15, 1.1) if kind == "snow" else rng.uniform(0.4, 1.1)
         veil = bright * np.maximum(1 + relief * grain, 0.1)
@@ -196,7 +216,7 @@ class Dome:
         mean = view.mean_of_sky(image)
         hide = self.hide * np.float32(self.wander(t))
         out = soften(image, self.blur) if self.blur else image.copy()
-        veil = mean * self._still(view)
+        veil = (soften(image, self.halo) if self.halo else mean) * self._still(view)
         veil -= out
         veil *= hide
         out += veil
@@ -207,9 +227,10 @@ class Dome:
 
 def draw_cloud(rng, cover=None, thickness=None, kind=None):
     """Draw a cloud layer; what is not given is drawn."""
-    kind = kind or choose(rng, {"stratus": 0.25, "stratocumulus": 0.3, "cumulus": 0.3, "cirrus": 0.15})
+    often = {"stratus": 0.25, "stratocumulus": 0.22, "altocumulus": 0.1, "cumulus": 0.28, "cirrus": 0.15}
+    kind = kind or choose(rng, often)
     if cover is None:
         cover = rng.uniform(0.05, 0.95)
     if thickness is None:
-        thickness = rng.uniform(0.2, 0.7) if kind == "cirrus" else rng.uniform(0.7, 1.0)
+        thickness = rng.uniform(*{"cirrus": (0.2, 0.7), "altocumulus": (0.45, 1.0)}.get(kind, (0.7, 1.0)))
     return Cloud(rng, kind, cover, thickness)

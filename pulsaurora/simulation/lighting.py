@@ -185,7 +185,7 @@ class Lighting:
         cloud = self.town_cloud + np.float32(self.airglow * self.dull)
         dawn = self.dawn(where.sun_elevation)
         if dawn > 0.01:
-            toward = _cosine(camera, 0.0, where.sun_azimuth)
+            toward = camera.cosine(0.0, where.sun_azimuth)
             tilt = np.clip(0.07 * (where.sun_elevation + 18), 0, 1.0)
             shape = np.exp(tilt * 1.8 * (toward - 0.2) * np.cos(np.radians(camera.elevation))).astype(
                 np.float32
@@ -236,8 +236,8 @@ class Lighting:
         """Return the moon's light scattered by clear air, its glow in thick cloud, and disc and glare."""
         camera = self.camera
         power = self.moon_power(where)
-        cosine = _cosine(camera, where.moon_elevation, where.moon_azimuth)
-        apart = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+        cosine = camera.cosine(where.moon_elevation, where.moon_azimuth)
+        apart = np.degrees(np.arccos(cosine))
         # Krisciunas and Schaefer's scattering function; 1 at 90 degrees. Within 10 degrees of the moon the
         # aureole is steep.
         wide = 10 ** (6.15 - np.minimum(apart, 80) / 40)
@@ -270,9 +270,7 @@ class Lighting:
         """Return the moon's own blurred disc seen through thin cloud, counts, float32 (n_pixels,)."""
         camera = self.camera
         power = self.moon_power(where)
-        apart = np.degrees(
-            np.arccos(np.clip(_cosine(camera, where.moon_elevation, where.moon_azimuth), -1, 1))
-        )
+        apart = np.degrees(np.arccos(camera.cosine(where.moon_elevation, where.moon_azimuth)))
         core = np.exp(-((apart / (1.2 + 0.1 * self.haze)) ** 2)) + 0.15 / (
             1 + (apart / (1 + 0.5 * self.haze)) ** 2
         )
@@ -309,13 +307,6 @@ class MoonGhosts:
                 shape += np.float32(share) / (1 + np.exp(np.minimum(out, 30)))
             self._now = key, shape
         return np.float32(light) * self._now[1]
-
-
-def _cosine(camera, elevation, azimuth):
-    el, az = np.radians(elevation), np.radians(azimuth)
-    east, north, up = np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)
-    d = camera.direction
-    return np.clip(d[0] * np.float32(east) + d[1] * np.float32(north) + d[2] * np.float32(up), -1, 1)
 
 
 class Stars:

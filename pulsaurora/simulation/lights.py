@@ -4,6 +4,8 @@ Each has ``add(view, t, image, rng)``: it adds its light during the exposure tha
 to image, float32 (256, 256), counts above pedestal.
 """
 
+from statistics import NormalDist
+
 import numpy as np
 
 from pulsaurora._core import _simulated_imager
@@ -20,18 +22,47 @@ def _points(view, image, elevation, azimuth, flux, sigma):
     _simulated_imager.add_points(image, row, col, np.ascontiguousarray(flux), float(sigma))
 
 
-def _glow(view, elevation, azimuth, width):
-    """Return a glow about a direction, `width` degrees wide: 1 in its middle, float32 (n_pixels,)."""
-    el, az = np.radians(elevation), np.radians(azimuth)
-    toward = np.array([np.cos(el) * np.sin(az), np.cos(el) * np.cos(az), np.sin(el)], np.float32)
-    apart = np.degrees(np.arccos(np.clip(toward @ view.direction, -1, 1)))
-    return (np.exp(-((apart / width) ** 1.5)) * view.through).astype(np.float32)
+def _glow(view, elevation, azimuth, width, steep=1.5):
+    """Return a glow about a direction, `width` degrees wide: 1 in its middle, float32 (n_pixels,).
+
+    The less `steep`, the more of it reaches far.
+    """
+    apart = np.degrees(np.arccos(view.cosine(elevation, azimuth)))
+    return (np.exp(-((apart / width) ** steep)) * view.through).astype(np.float32)
 
 
-def _lit_share(t, period, duty, phase):
-    """Return the share of the exposure for which a square flasher is on."""
-    edges = t + _MOMENTS
-    return float((((edges + phase) % period) < duty * period).mean())
+class Flashing:
+    """How a lamp goes on and off: in time, as the beam of a beacon comes round, or as chance will have it.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shortest, longest : float, seconds
+        Between which its period lies; by chance, it goes on and off within some such times.
+    most : float, 0 to 1
+        The greatest share of the time for which it is on.
+    """
+
+    def __init__(self, rng, shortest, longest, most=0.7):
+        self.kind = choose(rng, {"regular": 0.65, "turning": 0.12, "irregular": 0.23})
+        self.period, self.duty = log_uniform(rng, shortest, longest), rng.uniform(0.1, most)
+        self.phase = rng.uniform(0, 60)
+        # Three waves of periods without a common measure, whose sum is above this for about `duty`.
+        self._rates = 2 * np.pi / (self.period * np.exp(rng.uniform(-0.7, 0.7, 3)))
+        self._phases = rng.uniform(0, 2 * np.pi, 3)
+        self._limit = np.sqrt(1.5) * NormalDist().inv_cdf(1 - self.duty)
+
+    def share(self, t):
+        """Return the share of its light that the exposure from scene time t (s) on gets, 0 to 1."""
+        moments = t + _MOMENTS
+        if self.kind == "irregular":
+            waves = np.sin(np.multiply.outer(moments, self._rates) + self._phases).sum(axis=1)
+            return float((waves > self._limit).mean())
+        turn = (moments + self.phase) / self.period % 1
+        if self.kind == "turning":
+            off = np.minimum(turn, 1 - turn) / (0.3 * self.duty)
+            return float(np.exp(-(off**2)).mean())
+        return float((turn < self.duty).mean())
 
 
 def _on_the_dome(rng):
@@ -55,18 +86,14 @@ class GroundLight:
         self.elevation = drawn if elevation is None else elevation
         self.azimuth = rng.uniform(0, 360)
         self.flux = log_uniform(rng, 1e3, 5e5) if flux is None else flux
-        self.period, self.duty, self.phase = (
-            log_uniform(rng, 0.8, 20),
-            rng.uniform(0.1, 0.6),
-            rng.uniform(0, 60),
-        )
+        self.flashing = Flashing(rng, 0.8, 25, most=0.6) if self.mode == "flashing" else None
         self.halo = 0.0 if chance(rng, 0.5) else log_uniform(rng, 0.002, 0.15)
         self.reach = log_uniform(rng, 4, 10)
         self.whole = 0.0 if chance(rng, 0.7) else log_uniform(rng, 1e-7, 3e-5)
         self.dome = _on_the_dome(rng) if self.whole else None
         # Haze and blown snow about a lamp glow with it.
         self.haze = 0.0 if chance(rng, 0.7) else self.flux * log_uniform(rng, 1e-5, 5e-3)
-        self.width = log_uniform(rng, 4, 40)
+        self.width, self.steep = log_uniform(rng, 4, 40), rng.uniform(0.8, 2.2)
         self._still = remembered(self._images)
 
     def _images(self, view):
@@ -78,7 +105,9 @@ class GroundLight:
         if self.whole:
             whole = view.spread(np.float32(self.flux * self.whole) * view.through)
             image += whole if self.dome is None else whole * self.dome
-        haze = view.spread(_glow(view, self.elevation, self.azimuth, self.width)) if self.haze else None
+        haze = None
+        if self.haze:
+            haze = view.spread(_glow(view, self.elevation, self.azimuth, self.width, self.steep))
         rows, cols = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
         where = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] if rows.size else np.s_[:0, :0]
         return np.ascontiguousarray(image[where]), where, haze
@@ -87,7 +116,7 @@ class GroundLight:
         """Add this light; see the module."""
         share = 1.0
         if self.mode == "flashing":
-            share = _lit_share(t, self.period, self.duty, self.phase)
+            share = self.flashing.share(t)
         elif self.mode == "flickering":
             share = float(np.exp(0.5 * rng.standard_normal()))
         if share <= 0:
@@ -129,13 +158,7 @@ class FloodLight:
 
     def __init__(self, rng, beats=None):
         self.beats = chance(rng, 0.6) if beats is None else beats
-        self.period, self.duty, self.phase = (
-            log_uniform(rng, 1.5, 60),
-            rng.uniform(0.1, 0.7),
-            rng.uniform(0, 60),
-        )
-        if not self.beats:
-            self.period = log_uniform(rng, 60, 600)
+        self.flashing = Flashing(rng, 1.5, 60) if self.beats else Flashing(rng, 60, 600)
         self.level = log_uniform(rng, 10, 3000)
         self.azimuth, self.one_sided = rng.uniform(0, 360), rng.uniform(0, 1)
         self.dome = _on_the_dome(rng)
@@ -148,7 +171,7 @@ class FloodLight:
 
     def add(self, view, t, image, rng):
         """Add this light; see the module."""
-        share = _lit_share(t, self.period, self.duty, self.phase)
+        share = self.flashing.share(t)
         if share > 0:
             image += np.float32(share) * self._still(view)
 
@@ -157,15 +180,14 @@ class CloudGlow:
     """A light below cloud, seen as a glow on it: a beacon, works, far lightning, the lamps of a town."""
 
     def __init__(self, rng):
-        self.mode = choose(rng, {"beating": 0.4, "irregular": 0.35, "switched": 0.25})
+        mode = choose(rng, {"flashing": 0.4, "bursts": 0.35, "switched": 0.25})
         self.elevation, self.azimuth = rng.uniform(5, 85), rng.uniform(0, 360)
         self.width = log_uniform(rng, 4, 40)
         self.level = log_uniform(rng, 20, 5000)
-        self.period, self.duty = log_uniform(rng, 1.5, 40), rng.uniform(0.1, 0.7)
-        self.phase = rng.uniform(0, 60)
+        self.flashing = None
+        if mode != "bursts":
+            self.flashing = Flashing(rng, 1.5, 40) if mode == "flashing" else Flashing(rng, 40, 400)
         self.rate, self.lasts = 1 / log_uniform(rng, 4, 60), log_uniform(rng, 0.2, 6)
-        if self.mode == "switched":
-            self.period = log_uniform(rng, 40, 400)
         self.grained = chance(rng, 0.6)
         self._lit_until, self._strength = -1.0, 1.0
         self._still = remembered(
@@ -174,13 +196,13 @@ class CloudGlow:
 
     def add(self, view, t, image, rng):
         """Add this light; see the module."""
-        if self.mode == "irregular":
+        if self.flashing is None:
             if t > self._lit_until and chance(rng, min(3 * self.rate, 1)):
                 self._lit_until = t + rng.exponential(self.lasts)
                 self._strength = float(rng.exponential(1))
             share = self._strength if t <= self._lit_until else 0.0
         else:
-            share = _lit_share(t, self.period, self.duty, self.phase)
+            share = self.flashing.share(t)
         if share <= 0:
             return
         sky, glow = image.ravel(), np.float32(share) * self._still(view)

@@ -207,10 +207,13 @@ def covered(scene, rng, duration, background):
     scene.covered = True
 
 
-@_scene(BAD_VIEWING, 0.5)
+@_scene(BAD_VIEWING, 0.7)
 def frost_on_dome(scene, rng, duration, background):
     """Frost or dew on the dome."""
-    scene.dome = Dome(rng, "frost", rng.uniform(0.75, 1.0))
+    if chance(rng, 0.65):
+        scene.dome = Dome(rng, "frost", rng.uniform(0.75, 1.0))
+    else:
+        scene.dome = Dome(rng, "mist", rng.uniform(0.55, 1.0))
     if chance(rng, 0.4):
         scene.clouds.append(draw_cloud(rng, rng.uniform(0.5, 1.0)))
     if chance(rng, 0.2):

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from pulsaurora.classes import CLASSES
 from pulsaurora.problems import UsageError
@@ -26,6 +27,17 @@ def test_the_same_seed_gives_the_same_bytes():
         assert np.array_equal(a.times, b.times)
         assert np.array_equal(a.labels, b.labels)
     assert not np.array_equal(first[0].images[0], other[0].images[0])
+
+
+@pytest.mark.parametrize("scene", ["overcast_glowing", "clear_lamps", "corona"])
+def test_threads_of_blas_change_no_byte(scene):
+    def minute(threads):
+        with threadpool_limits(threads):
+            return next(simulate_minutes(7, "2014-03-10T06:00", 1, script=[(scene, 1)]))
+
+    one, two = minute(1), minute(2)
+    np.testing.assert_array_equal(one.images, two.images)
+    np.testing.assert_array_equal(one.quantities, two.quantities)
 
 
 def test_a_minute_is_what_it_says():

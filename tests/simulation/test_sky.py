@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pulsaurora.simulation.aurora import S_START, STEP_KM, Corona, Diffuse
+from pulsaurora.simulation.clouds import Cloud, Dome
 from pulsaurora.simulation.drawn_camera import draw_camera
 from pulsaurora.simulation.draws import Mapping, texture
 from pulsaurora.simulation.lighting import (
@@ -13,9 +14,8 @@ from pulsaurora.simulation.lighting import (
     Lighting,
     MoonGhosts,
     SunMoon,
-    _cosine,
 )
-from pulsaurora.simulation.lights import FloodLight, GroundLight, Headlights
+from pulsaurora.simulation.lights import Flashing, FloodLight, GroundLight, Headlights
 from pulsaurora.simulation.patches import SIZE, PatchLayer, draw_canvas
 from pulsaurora.simulation.precipitation import Flakes, Specks
 from pulsaurora.simulation.pulses import pulse_series, square_wave
@@ -33,6 +33,22 @@ def camera():
 @pytest.fixture(scope="module")
 def lighting(camera):
     return Lighting(np.random.default_rng(5), camera, Heavens(NIGHT, 60, 60.0, -110.0))
+
+
+def test_altocumulus_is_finer_than_stratocumulus_and_not_finer_than_pixels(camera):
+    """An element and the gap beside it are some 5 to 30 degrees wide overhead, those of lower decks more."""
+    image, high = np.zeros((256, 256)), camera.elevation_map() > 50
+    rows, cols = np.flatnonzero(high.sum(axis=1) > 60), np.flatnonzero(high.sum(axis=0) > 60)
+
+    def across(kind, seed):
+        image.ravel()[camera.index] = Cloud(np.random.default_rng(seed), kind, 0.5, 1.0).at(camera, 0.0)[0]
+        lines = [image[k, high[k]] for k in rows] + [image[high[:, k], k] for k in cols]
+        edges = sum(np.count_nonzero(np.diff(line > 0.5)) for line in lines)
+        return 2 * sum(map(len, lines)) / max(edges, 1) * 90 / camera.radius
+
+    fine, coarse = ([across(kind, seed) for seed in range(30)] for kind in ("altocumulus", "stratocumulus"))
+    assert np.percentile(fine, 10) > 5 and np.percentile(fine, 90) < 30
+    assert np.median(coarse) > 1.5 * np.median(fine)
 
 
 def test_projection_leads_back_to_the_pixel(camera):
@@ -195,7 +211,7 @@ def test_the_moons_aureole_follows_what_was_measured_near_it(camera, lighting):
     moon = SunMoon(-40, 0, 50, 120, 0.8)
     clear, _ = lighting.at(NIGHT, stand(moon))
     dark, _ = lighting.at(NIGHT, stand(SunMoon(-40, 0, -30, 0, 0.8)))
-    apart = np.degrees(np.arccos(_cosine(camera, 50, 120)))
+    apart = np.degrees(np.arccos(camera.cosine(50, 120)))
     near, far = (np.median((clear - dark)[np.abs(apart - at) < 0.5]) for at in (7, 60))
     scattering = {at: 10**5.36 * (1.06 + np.cos(np.radians(at)) ** 2) for at in (7, 60)}
     scattering[7] += lighting.aerosol * 6.2e7 / 49  # Krisciunas and Schaefer (1991), their equation 19
@@ -485,6 +501,40 @@ def test_specks_stay_where_they_are_until_they_go(camera):
     gone.slide[:], gone.until[:] = 0, 30
     before, after = shown(gone, 0.0), shown(gone, 60.0)
     assert np.corrcoef(before.ravel(), after.ravel())[0, 1] < 0.5
+
+
+@pytest.mark.parametrize("kind", ["regular", "turning", "irregular"])
+def test_lamps_are_on_for_their_share_and_come_back_as_their_kind_does(kind):
+    times, on, again = np.arange(0, 900, 0.5), [], []
+    drawn = [Flashing(np.random.default_rng(seed), 6, 60) for seed in range(300)]
+    lamps = [lamp for lamp in drawn if lamp.kind == kind]
+    assert len(lamps) > 20
+    for lamp in lamps:
+        light = np.array([lamp.share(t) for t in times])
+        assert light.min() >= 0 and light.max() <= 1
+        on.append(light.mean() / lamp.duty)
+        later = np.array([lamp.share(t + 3 * lamp.period) for t in times])
+        again.append(np.corrcoef(light, later)[0, 1])
+    # A beam is seen for a part of its share, and brightest in the middle of that.
+    assert np.mean(on) == pytest.approx(0.6 * np.sqrt(np.pi) / 2 if kind == "turning" else 1, abs=0.06)
+    assert np.median(again) < 0.3 if kind == "irregular" else min(again) > 0.9
+
+
+def test_the_halo_of_mist_stands_about_the_moon(camera):
+    """What is bright shines on in fine drops; a fog's veil without a halo is as bright all over."""
+    image = np.zeros((256, 256), np.float32)
+    image.ravel()[camera.index] = 300
+    image[100:104, 100:104] = 30000
+    rows, cols = np.mgrid[:256, :256]
+    near = (np.abs(np.hypot(rows - 101.5, cols - 101.5) - 12) < 2) & (camera.spread(1) > 0)
+    far = (np.hypot(rows - 101.5, cols - 101.5) > 60) & (camera.elevation_map() > 30)
+    contrast = {True: [], False: []}
+    for seed in range(40):
+        dome = Dome(np.random.default_rng(seed), "mist", 0.9)
+        seen = dome.apply(camera, image, 0.0, np.random.default_rng(0))
+        contrast[bool(dome.halo)].append(np.median(seen[near]) / np.median(seen[far]))
+    assert min(map(len, contrast.values())) > 8
+    assert np.median(contrast[True]) > 1.3 * np.median(contrast[False])
 
 
 @pytest.mark.parametrize("kind", ["lamp", "flood", "car"])
