@@ -24,9 +24,9 @@ from pulsaurora.classification.evaluation import (
 from pulsaurora.classification.labelled_frames import gather
 from pulsaurora.classification.modelcard import write_labelled_card
 from pulsaurora.classification.networks import N_NETWORKS
-from pulsaurora.classification.onnxmodel import temper
+from pulsaurora.classification.onnxmodel import pool, temper
 from pulsaurora.classification.refine import steady
-from pulsaurora.classification.trainedmodel import TrainedModel, export, fit_temperature, mean_probabilities
+from pulsaurora.classification.trainedmodel import TrainedModel, export, fit_temperature, pooled_probabilities
 from pulsaurora.problems import UsageError
 
 PENALTIES = (0.1, 0.5, 2.0)
@@ -176,7 +176,7 @@ def choose(nights, folds, settings, seed=0, workers=None, progress=None):
     Returns
     -------
     list of Compared
-        Best first: every setting, and the mean of the best of each kind.
+        Best first: every setting, and the best of each kind together.
     """
     inside = [[night for night in nights if night.date not in fold] for fold in folds]
     outside = [[night for night in nights if night.date in fold] for fold in folds]
@@ -193,10 +193,10 @@ def choose(nights, folds, settings, seed=0, workers=None, progress=None):
             said[setting] += [model.predict_proba(night.features) for night in some]
 
     def compared(*chosen):
-        mean = [np.mean(each, axis=0) for each in zip(*(said[s] for s in chosen), strict=True)]
+        together = [pool(each) for each in zip(*(said[s] for s in chosen), strict=True)]
         truth = np.concatenate([night.truth for night in left_out])
-        temperature = fit_temperature(truth, np.concatenate(mean))
-        return Compared(chosen, temperature, Judged(left_out, [temper(p, temperature) for p in mean]))
+        temperature = fit_temperature(truth, np.concatenate(together))
+        return Compared(chosen, temperature, Judged(left_out, [temper(p, temperature) for p in together]))
 
     found = [[compared(setting) for setting in kind] for kind in settings]
     best = [max(kind, key=lambda each: each.judged.score()) for kind in found]
@@ -308,7 +308,7 @@ def train_on_nights(nights, workbooks, settings, seed=0, workers=None, progress=
     best = compared[0]
     rows = training_rows(training)
     models = list(fit_all([(s.kind, rows, seed, dict(s.options)) for s in best.settings], workers))
-    said = [temper(mean_probabilities(models, night.features), best.temperature) for night in test]
+    said = [temper(pooled_probabilities(models, night.features), best.temperature) for night in test]
     judged = Judged(test, said)
     dates = sorted(classes)
     sites = sorted({night.site for night in nights})

@@ -45,7 +45,7 @@ def write_card(content, trained_on, kind, figures, judged, compared):
 How it does on real skies has not been shown, beyond the real overcast frames that the tests use.
 
 {_identity(content)}
-- {kind}, averaged, tempered on sites left out (temperature {figures["temperature"]})
+- {kind}, their logarithms averaged, tempered on sites left out (temperature {figures["temperature"]})
 - expected calibration error on test sites {figures["calibration_error"]}; steadied
   {figures["steadied_calibration_error"]}
 - rows on which ONNX and what was fitted differ by more than 0.001: {figures["onnx_disagrees"]:.5f} of all

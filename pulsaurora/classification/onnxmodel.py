@@ -1,4 +1,4 @@
-"""Fitted models as one ONNX file: several kinds averaged, tempered, what is unlike any sky shared out.
+"""Fitted models as one ONNX file: several kinds pooled, tempered, what is unlike any sky shared out.
 
 Needs the ``train`` extra. Input ``features`` float32 (n, n_features), output ``probabilities`` float32
 (n, 4).
@@ -14,6 +14,24 @@ from pulsaurora.classification.networks import Networks
 from pulsaurora.pulsation.table import FEATURE_NAMES
 
 LEAST = 1e-7
+
+
+def pool(said, shares=None):
+    """Return what several models say together: the mean of their logarithms, as probabilities.
+
+    Where kinds of model differ, the one that is surer weighs more than in a mean of probabilities (the
+    logarithmic opinion pool: Genest and Zidek 1986, Stat. Sci. 1, 114).
+
+    Parameters
+    ----------
+    said : list of ndarray of shape (n, n_classes)
+        Probabilities; less than LEAST counts as that.
+    shares : sequence of int, optional
+        How much each counts; all alike when not given.
+    """
+    logs = np.average([np.log(np.maximum(one, LEAST)) for one in said], axis=0, weights=shares)
+    together = np.exp(logs)
+    return together / together.sum(axis=1, keepdims=True)
 
 
 def temper(probabilities, temperature):
@@ -38,7 +56,7 @@ def _spread(n):
 
 
 def to_onnx(models, temperature, metadata, shares=None):
-    """Return ONNX bytes of the mean of fitted models, tempered, with the contract in its metadata.
+    """Return ONNX bytes of fitted models, pooled and tempered, with the contract in its metadata.
 
     Parameters
     ----------
@@ -47,7 +65,7 @@ def to_onnx(models, temperature, metadata, shares=None):
     temperature : float
     metadata : dict of str to str
     shares : sequence of int, optional
-        How much each model counts in the mean; all alike when not given.
+        As for `pool`.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -65,13 +83,13 @@ def to_onnx(models, temperature, metadata, shares=None):
         else:
             outputs.append(_add_trees(model, f"m{k}_", nodes, constants))
             n_classes, ml = len(model.classes_), True
-    counted = [
-        name for name, share in zip(outputs, shares or [1] * len(outputs), strict=True) for _ in range(share)
-    ]
+    counted, least = [], constant("least", LEAST)
+    for name, share in zip(outputs, shares or [1] * len(outputs), strict=True):
+        nodes.append(helper.make_node("Max", [name, least], [f"{name}_floored"]))
+        nodes.append(helper.make_node("Log", [f"{name}_floored"], [f"{name}_log"]))
+        counted += [f"{name}_log"] * share
     nodes += [
-        helper.make_node("Mean", counted, ["mean"]),
-        helper.make_node("Max", ["mean", constant("least", LEAST)], ["floored"]),
-        helper.make_node("Log", ["floored"], ["logs"]),
+        helper.make_node("Mean", counted, ["logs"]),
         helper.make_node("Mul", ["logs", constant("cold", 1.0 / temperature)], ["tempered"]),
         helper.make_node("Softmax", ["tempered"], ["all"], axis=1),
         helper.make_node("MatMul", ["all", constant("spread", _spread(n_classes))], ["probabilities"]),

@@ -12,7 +12,7 @@ import numpy as np
 from pulsaurora.archive.files import whole_file
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification.dataset import UNLIKE
-from pulsaurora.classification.onnxmodel import onnx_probabilities, temper, to_onnx
+from pulsaurora.classification.onnxmodel import onnx_probabilities, pool, temper, to_onnx
 from pulsaurora.problems import ContractError
 from pulsaurora.pulsation.reduction import WINDOW_S
 from pulsaurora.pulsation.table import FEATURE_NAMES, FEATURE_VERSION
@@ -54,9 +54,9 @@ def fit_temperature(labels, probabilities):
     return best
 
 
-def mean_probabilities(models, features, shares=None):
-    """Return the mean of what fitted models say of rows of features, by their shares where given."""
-    return np.average([model.predict_proba(features) for model in models], axis=0, weights=shares)
+def pooled_probabilities(models, features, shares=None):
+    """Return what fitted models say together of rows of features (`onnxmodel.pool`)."""
+    return pool([model.predict_proba(features) for model in models], shares)
 
 
 def export(models, temperature, trained_on, figures, features, expected, shares=None):

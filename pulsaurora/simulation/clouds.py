@@ -83,7 +83,7 @@ class Cloud:
         # Thick cloud is dark below, all of it or where it is thickest; its edges shine.
         self.core = 0.0
         if kind in ("stratocumulus", "altocumulus", "cumulus"):
-            if chance(rng, 0.15):
+            if chance(rng, 0.22):
                 self.bright *= log_uniform(rng, 0.12, 0.6)
             if chance(rng, 0.4):
                 self.core, self.bright = log_uniform(rng, 0.2, 3), self.bright * log_uniform(rng, 1, 2.5)

@@ -145,7 +145,7 @@ class Lighting:
         self.galaxy_width = np.radians(rng.uniform(6, 14))
         self.haze = log_uniform(rng, 1, 40)  # how wide the moon's glow is in cloud, degrees
         self.dull = log_uniform(rng, 0.15, 1.0)  # cloud by night without lights, over the airglow
-        self.deck, self.hazy = log_uniform(rng, 40, 200), log_uniform(rng, 0.2, 4)
+        self.deck, self.hazy = log_uniform(rng, 15, 200), log_uniform(rng, 0.2, 4)
         # Twilight is blue, which one lens and CCD sees better than another; it rises towards the horizon.
         self.twilight, self.low_twilight = log_uniform(rng, 0.2, 1.6), rng.uniform(0, 1.2)
         self._key = {}
@@ -333,7 +333,7 @@ class Stars:
         # and more airglow than starlight may pass the filter: a clear sky may show few stars.
         in_focus = log_uniform(rng, 0.1, 1.0)
         self.flux = in_focus * DARK_SKY * 10 ** (-0.4 * (magnitude - _STAR_MAGNITUDE))
-        self.twinkle = log_uniform(rng, 0.02, 0.3)
+        self.twinkle = log_uniform(rng, 0.02, 0.5)
         self.camera, self.longitude = camera, longitude
         # Towards the right ascensions 0 and 6 h and the celestial pole; and where the pole stands.
         away = np.cos(self.dec)
@@ -355,7 +355,7 @@ class Stars:
             up, pixel = up[good], pixel[good]
             mass = self.camera.airmass[pixel]
             light = self.flux[up] * self.camera.transmission[pixel] * self.camera.through[pixel]
-            spread = np.where(self.steady[up], 0.0, np.minimum(self.twinkle * mass**0.9, 0.6))
+            spread = np.where(self.steady[up], 0.0, np.minimum(self.twinkle * mass**0.9, 0.8))
             self._now = row[good], col[good], light, spread, sky_pixel[good]
         row, col, light, spread, pixel = self._now
         flux = light * np.exp(spread * rng.standard_normal(light.size) - 0.5 * spread**2)

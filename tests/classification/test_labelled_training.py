@@ -37,7 +37,7 @@ from pulsaurora.classification.model import load_model
 from pulsaurora.classification.networks import fit_networks
 from pulsaurora.classification.nightfeatures import NightFeatures
 from pulsaurora.classification.onnxmodel import onnx_probabilities, temper
-from pulsaurora.classification.trainedmodel import export, mean_probabilities
+from pulsaurora.classification.trainedmodel import export, pooled_probabilities
 from pulsaurora.classification.truth import judge_nights
 from pulsaurora.cli import log, main
 from pulsaurora.problems import ContractError, UsageError
@@ -519,7 +519,7 @@ def test_labelled_nights_without_any_files_are_refused_and_listed(tmp_path, capf
 def test_an_onnx_file_that_does_not_say_what_was_fitted_is_not_written(monkeypatch):
     night = made_up_nights(n_dates=1)[0]
     models = [fit_networks(training_rows([night]), n_networks=1, epochs=1)]
-    expected = temper(mean_probabilities(models, night.features), 1.3)
+    expected = temper(pooled_probabilities(models, night.features), 1.3)
     content, disagrees = export(models, 1.3, "made up", {}, night.features, expected)
     assert disagrees == 0 and len(content) > 1000
     expected[:10] = expected[:10, ::-1]

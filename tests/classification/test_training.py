@@ -27,7 +27,7 @@ from pulsaurora.classification.evaluation import calibration_error, score_labels
 from pulsaurora.classification.model import load_model
 from pulsaurora.classification.networks import Lessons, fit_networks, gradients, learn
 from pulsaurora.classification.onnxmodel import onnx_probabilities, temper, to_onnx
-from pulsaurora.classification.trainedmodel import mean_probabilities
+from pulsaurora.classification.trainedmodel import pooled_probabilities
 from pulsaurora.problems import UsageError
 from pulsaurora.pulsation.looks import look_row
 from pulsaurora.pulsation.reduction import reduce_frames
@@ -71,11 +71,17 @@ def test_the_onnx_file_says_what_was_fitted(dataset, kinds, shares):
     models = [fit[kind](dataset, seed=1) for kind in kinds]
     content = to_onnx(models, 1.7, {"kind": "features"}, shares)
     counted = shares or [1] * len(models)
-    mean = sum(n * m.predict_proba(dataset.features) for n, m in zip(counted, models, strict=True)) / sum(
-        counted
+    product = np.prod(
+        [np.clip(m.predict_proba(dataset.features), 1e-7, None).astype(float) ** n
+         for n, m in zip(counted, models, strict=True)],
+        axis=0,
+    )  # fmt: skip
+    together = product ** (1 / sum(counted))
+    together /= together.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        pooled_probabilities(models, dataset.features, shares), together, rtol=1e-5, atol=1e-7
     )
-    np.testing.assert_allclose(mean_probabilities(models, dataset.features, shares), mean, rtol=1e-5)
-    tempered = mean ** (1 / 1.7)
+    tempered = together ** (1 / 1.7)
     tempered /= tempered.sum(axis=1, keepdims=True)
     expected = tempered[:, :4] + tempered[:, 4:] / 4
     found = onnx_probabilities(content, dataset.features)
