@@ -84,12 +84,15 @@ def _fit(task):
 
 
 def _parts(task, workers):
-    """Share the networks of a task, which take the longest, out over processes; each is fitted by itself."""
+    """Share the networks of a task, which take the longest, out over processes; each is fitted by itself.
+
+    In twice as many parts as there are processes, so that none waits long for the last one.
+    """
     kind, dataset, seed, options = task
     if kind != "networks":
         return [task]
     n = options.get("n_networks", N_NETWORKS)
-    shares = np.array_split(range(n), min(n, workers))
+    shares = np.array_split(range(n), min(n, 2 * workers))
     return [
         (kind, dataset, seed, {**options, "first": int(share[0]), "n_networks": len(share)})
         for share in shares

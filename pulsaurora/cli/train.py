@@ -39,7 +39,7 @@ def command(
         int | None, typer.Option("--n-networks", min=1, help=f"{_FOR_LABELS}: networks averaged (8).")
     ] = None,
     n_sites: Annotated[
-        int | None, typer.Option("--n-sites", min=32, help=f"{_FOR_SIMULATED}: sites (8704).")
+        int | None, typer.Option("--n-sites", min=32, help=f"{_FOR_SIMULATED}: sites (14848).")
     ] = None,
     n_minutes: Annotated[
         int | None,

@@ -245,7 +245,8 @@ class Lighting:
         scatter = (10**5.36 * (1.06 + cosine**2) + self.aerosol * aerosol) / 10**5.51
         column = 1 - 10 ** (-0.4 * self.extinction * np.minimum(camera.airmass, 20))
         # A full moon at the zenith: 850 nanolambert at 90 degrees through a column of 0.146, where the dark
-        # sky has 54; a cloud deck it lights (0.27 lux, 0.4 of it let through) is 200 dark skies bright.
+        # sky has 54; a cloud deck it lights (0.27 lux, 0.4 of it let through) is 200 dark skies bright, one
+        # that lets a thirtieth through 15, which is darker than the clear sky about the moon.
         scattered = 138 * self.airglow * power * scatter * column
         slant = 0.4 + 0.6 * np.sin(np.radians(max(where.moon_elevation, 0)))
         glow = 1 + self.hazy * np.exp(-((apart / (4 * self.haze + 15)) ** 1.2))
