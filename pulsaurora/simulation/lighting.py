@@ -148,36 +148,41 @@ class Lighting:
         self.deck, self.hazy = log_uniform(rng, 15, 200), log_uniform(rng, 0.2, 4)
         # Twilight is blue, which one lens and CCD sees better than another; it rises towards the horizon.
         self.twilight, self.low_twilight = log_uniform(rng, 0.2, 1.6), rng.uniform(0, 1.2)
-        self._key = {}
+        self._key, self._between = {}, (None, None)
 
     def dawn(self, sun_elevation):
         """Return twilight's light at the zenith over the dark sky's, for the sun's elevation in degrees."""
         return self.twilight * 10 ** float(np.interp(sun_elevation, TWILIGHT_DEG, TWILIGHT_LOG))
 
-    def at(self, time, heavens=None):
+    def at(self, time, heavens=None, cloud=True):
         """Return (clear, cloud): counts from a clear sky and from thick white cloud, float32 (n_pixels,).
 
         Fields are computed each 20 s and interpolated between. Sun and moon are the site's own unless other
-        heavens are given.
+        heavens are given. The second is None where no cloud is asked for.
         """
         heavens = heavens or self.heavens
         step = np.timedelta64(20_000_000, "us")
         moment = np.datetime64(time, "us")
         slot = int((moment - np.datetime64(0, "us")) // step)
-        part = float((moment - np.datetime64(0, "us")) / step - slot)
+        part = np.float32((moment - np.datetime64(0, "us")) / step - slot)
         for needed in (slot, slot + 1):
             if (heavens, needed) not in self._key:
                 moments = np.datetime64(0, "us") + needed * step
                 self._key[heavens, needed] = self._fields(heavens.at(moments), _days(moments))
         for old in [key for key in self._key if key[1] not in (slot, slot + 1)]:  # of all heavens: scenes end
             del self._key[old]
-        fields = []
-        for before, after in zip(self._key[heavens, slot], self._key[heavens, slot + 1], strict=True):
-            field = after - before
-            field *= np.float32(part)
-            field += before
-            fields.append(field)
-        return tuple(fields)
+        if self._between[0] != (heavens, slot):
+            before, after = self._key[heavens, slot], self._key[heavens, slot + 1]
+            self._between = (heavens, slot), [(b, a - b) for b, a in zip(before, after, strict=True)]
+        clear, cloudy = self._between[1]
+        return self._part_of(clear, part), self._part_of(cloudy, part) if cloud else None
+
+    @staticmethod
+    def _part_of(field, part):
+        before, change = field
+        now = change * part
+        now += before
+        return now
 
     def _fields(self, where, days):
         camera = self.camera

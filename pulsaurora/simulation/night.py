@@ -191,8 +191,8 @@ def _frame(parts, camera, lighting, stars, lamps, t, time, rng):
     best, index = None, 0
     for part, weight in active:
         view = render(part.scene, camera, lighting, stars, t - part.begin, time, rng, lamps)
-        share = np.float32(weight / total)
-        signal = view.image * share if signal is None else signal + view.image * share
+        light = view.image if len(active) == 1 else view.image * np.float32(weight / total)
+        signal = light if signal is None else signal + light
         seen = view.pulsation, view.aurora, view.total, view.opacity, view.veil
         part.rows.append((*seen, view.dawn, view.sun_moon))
         if best is None or weight > best[1]:

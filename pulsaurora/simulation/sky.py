@@ -86,7 +86,7 @@ def render(scene, camera, lighting, stars, t, time, rng, surroundings=()):
     view = camera.sky
     beat, glow = _auroral(scene, view, t)
     where = (scene.light or lighting.heavens).at(time)
-    clear, cloudy = lighting.at(time, scene.light)
+    clear, cloudy = lighting.at(time, scene.light, cloud=bool(scene.clouds))
     for layer in scene.airglow:
         layer.add(view, t, clear)
     passes = veil = from_above = None

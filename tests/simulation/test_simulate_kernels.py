@@ -251,6 +251,22 @@ def test_points_at_and_beyond_the_border_stay_inside():
     assert np.isfinite(image).all()
 
 
+@given(st.integers(9, 40), st.integers(9, 40), st.floats(0.3, 6), st.integers(0, 999))
+def test_points_are_gaussians_wherever_they_stand(n_rows, n_cols, sigma, seed):
+    rng = np.random.default_rng(seed)
+    row, col = rng.uniform(-3, n_rows + 3, 5), rng.uniform(-3, n_cols + 3, 5)
+    flux = rng.uniform(10, 1000, 5)
+    image = np.ones((n_rows, n_cols), np.float32)
+    _simulated_imager.add_points(image, *(v.astype(np.float32) for v in (row, col, flux)), sigma)
+    rows, cols = np.mgrid[:n_rows, :n_cols]
+    expected, reach = np.ones((n_rows, n_cols)), int(3 * sigma + 1.5)
+    for r, c, light in zip(row, col, flux, strict=True):
+        square = (rows - r) ** 2 + (cols - c) ** 2
+        near = (abs(rows - np.floor(r + 0.5)) <= reach) & (abs(cols - np.floor(c + 0.5)) <= reach)
+        expected += near * light / (2 * np.pi * sigma**2) * np.exp(-square / (2 * sigma**2))
+    np.testing.assert_allclose(image, expected, rtol=2e-4)
+
+
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
 def test_between_the_values_of_a_grid_an_image_is_linear(n_rows, n_cols, seed):
     grid = np.random.default_rng(seed).standard_normal((n_rows, n_cols)).astype(np.float32)
