@@ -83,6 +83,7 @@ def add_points(float[:, ::1] image, const float[::1] row, const float[::1] col, 
             first, end = max(c0 - reach, 0), min(c0 + reach + 1, n_cols)
             if end <= first:
                 continue
+            # Away from the border whole fours are added: beyond its reach `across` is 0.
             if first == c0 - reach and first + 4 * fours <= n_cols:
                 for r in range(max(r0 - reach, 0), min(r0 + reach + 1, n_rows)):
                     pulsaurora_add_scaled_fours(across, flux[p] * norm * down[r - r0 + reach],

@@ -172,8 +172,8 @@ class Dome:
         if kind == "fog":
             self.blur, self.hide = log_uniform(rng, 4, 20), np.full(SHAPE, 0.5 + 0.5 * amount)
         elif kind == "mist":
-            grain = texture(rng, log_uniform(rng, 2, 60), 256, slope=rng.uniform(2.0, 3.6))
-            uneven = rng.uniform(0, 0.15) * grain
+            field = texture(rng, log_uniform(rng, 2, 60), 256, slope=rng.uniform(2.0, 3.6))
+            uneven = rng.uniform(0, 0.15) * field
             self.blur, self.hide = log_uniform(rng, 2, 12), np.clip(amount * (1 + uneven), 0, 1)
         elif kind in ("dew", "falling"):
             self.blur, self.hide = log_uniform(rng, 0.5, 12), np.full(SHAPE, 0.3 * amount)
@@ -200,7 +200,7 @@ class Dome:
         grain = texture(rng, log_uniform(rng, 30, 400), 256, slope=rng.uniform(2.0, 3.8))
         relief = log_uniform(rng, 0.003, 0.06) if kind in ("fog", "dew") else log_uniform(rng, 0.01, 0.3)
         # Drops and crystals throw light on by some degrees: what is bright has a wide halo there, in pixels.
-        scatters = kind != "snow" and kind != "falling" and chance(rng, 0.5)
+        scatters = kind not in ("snow", "falling") and chance(rng, 0.5)
         self.halo = log_uniform(rng, 8, 60) if scatters else 0.0
         # Snow that lies passes little light or much.
         bright = log_uniform(rng, 0.15, 1.1) if kind == "snow" else rng.uniform(0.4, 1.1)
