@@ -330,13 +330,15 @@ def finish_night(chunks, names):
         ]
     times = np.concatenate([chunk.times for chunk in chunks])
     raw = np.concatenate([chunk.probabilities for chunk in chunks])
-    features = np.concatenate([chunk.features for chunk in chunks])
+    # Each column in one piece, as it is written.
+    features = np.empty((len(FEATURE_NAMES), len(times)), np.float32)
+    np.concatenate([chunk.features.T for chunk in chunks], axis=1, out=features)
     quality = [flags for chunk in chunks for flags in chunk.quality]
     problems = [problem for chunk in chunks for problem in chunk.problems]
     # A clock that was set back puts frames of distant files in one another's time.
     order, dropped = order_in_time(times, quality, np.concatenate([chunk.source for chunk in chunks]), names)
     if order is not None:
-        times, raw, features = times[order], raw[order], features[order]
+        times, raw, features = times[order], raw[order], features.take(order, axis=1)
         quality = [quality[index] for index in order.tolist()]
         problems += dropped
     steadied = steady(raw, times)
@@ -348,9 +350,9 @@ def finish_night(chunks, names):
     }
     table |= dict(zip(CLASSES, steadied.T, strict=True))
     table |= {f"raw_{name}": column for name, column in zip(CLASSES, raw.T, strict=True)}
+    features = dict(zip(FEATURE_NAMES, features, strict=True))
     table["quality"] = _quality(times, features, quality)
-    # Each column in one piece, as it is written.
-    table |= dict(zip(FEATURE_NAMES, np.ascontiguousarray(features.T), strict=True))
+    table |= features
     problems = sorted(dict.fromkeys(problems), key=lambda problem: (problem.path, problem.reason))
     return LabelledNight(table, problems)
 
@@ -363,8 +365,8 @@ def _quality(times, features, touched):
         late[1:] = gaps > _GAP * np.median(gaps)
     found = {
         "gap_before": late,
-        "few_samples": features[:, FEATURE_NAMES.index("window_filled")] < _FEW_SAMPLES,
-        "sun_up": features[:, FEATURE_NAMES.index("sun_elevation")] > 0,
+        "few_samples": features["window_filled"] < _FEW_SAMPLES,
+        "sun_up": features["sun_elevation"] > 0,
     }
     codes = sum(flag.astype(np.int64) << bit for bit, flag in enumerate(found.values()))
     texts = [

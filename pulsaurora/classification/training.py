@@ -33,7 +33,7 @@ from pulsaurora.problems import UsageError
 # Many short visits with one scene each: what a model lacks is other cameras and skies, not other minutes
 # (macro F1 on sites left out was 0.79 with 220 sites, 0.82 with 440, 0.86 with 870). Twice as many still
 # take a tenth off the log loss: with 8,704 macro F1 was 0.917 instead of 0.931 on 1,392 sites of another
-# seed. These take two cores eighteen to twenty minutes, the slowest that were met about twice that.
+# seed. These take two cores seventeen to twenty minutes, the slowest that were met about twice that.
 N_SITES = 14848
 MINUTES_A_SITE = 3
 # Two minutes at a site teach as much as three (macro F1 on sites left out 0.896 and 0.897), one less (0.878).
