@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard pulsaurora/_core/*.pyx pulsaurora/_core/*.pxd pulsaurora/_core/*.h) setup.py pyproject.toml requirements.txt
 
-.PHONY: demo test bench asan fuzz fuzz-kernels docs model model-from-labels refinement refinement-simulated compare sensitivity lint clean
+.PHONY: demo test bench asan fuzz fuzz-kernels docs model model-from-labels refinement refinement-simulated compare sensitivity judge lint clean
 
 # Versions that are known to work together come from requirements.txt, used as constraints.
 $(BIN)/.installed: $(SOURCES)
@@ -92,6 +92,10 @@ STREAM0 ?= data/stream0
 compare: $(BIN)/.installed-test
 	$(BIN)/pulsaurora compare-features --stream0 "$(STREAM0)" $(if $(LABEL),--label $(LABEL)) \
 		$(if $(ALIKE),--alike $(ALIKE))
+
+# What the embedded model does beyond the sites left out, into its card; some ten minutes.
+judge: $(BIN)/.installed-test
+	$(BIN)/python tests/judge_embedded.py --card pulsaurora/models/features.md $(if $(TOOK),--trained-in "$(TOOK)")
 
 # What pulsation the embedded model finds, into its card; in simulated skies, and in the real frames of
 # STREAM0 where that folder is there.

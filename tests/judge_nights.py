@@ -27,6 +27,7 @@ from pulsaurora.simulation.night import simulate_minutes
 SEED = 77
 SITES, MONTHS = ("gill", "fsmi", "atha", "inuv", "whit", "snkq"), (1, 2, 3, 10, 11, 12)
 MINUTES = 180
+N_NIGHTS = 40
 
 
 def night(number):
@@ -62,14 +63,20 @@ def describe(name, nights, hours):
     return "\n".join(lines)
 
 
-def main(arguments):
-    n_nights = int(arguments[0]) if arguments else 40
-    model, said = load_model(None), {"each by itself": [], "steadied": []}
+def judge(model, n_nights):
+    """Return the (truth, probabilities) of each night: of frames by themselves, and steadied."""
+    said = {"each by itself": [], "steadied": []}
     with ProcessPoolExecutor(2) as pool:
         for times, features, labels in pool.map(night, range(n_nights)):
             raw = model.predict(features)
             said["each by itself"].append((labels, raw))
             said["steadied"].append((labels, steady(raw, times)))
+    return said
+
+
+def main(arguments):
+    n_nights = int(arguments[0]) if arguments else N_NIGHTS
+    said = judge(load_model(None), n_nights)
     for (name, nights), part in itertools.product(said.items(), ("all", "of odd number")):
         some = nights if part == "all" else nights[1::2]
         print(describe(f"nights, {part}, {name}", some, len(some) * MINUTES / 60))

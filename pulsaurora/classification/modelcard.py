@@ -1,6 +1,7 @@
 """The card of a trained features model: what it learned from, how it scored, where it fails."""
 
 import hashlib
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from pulsaurora import __version__
+from pulsaurora.archive.files import whole_file
 from pulsaurora.classes import CLASSES, PULSATING
 from pulsaurora.classification.evaluation import score_matrix
 from pulsaurora.classification.labelled_frames import CONTESTED_FRAMES, NO_LABEL, OTHER_CODE
+from pulsaurora.problems import UsageError
 from pulsaurora.pulsation.reduction import WINDOW_S
 from pulsaurora.pulsation.table import FEATURE_VERSION
 
@@ -213,6 +216,47 @@ F1, steadied. These figures are those of the choice, the best of several, and so
 |---|---:|---:|---:|---:|---:|---:|---:|
 {kinds}
 """
+
+
+def put_in_card(card, section, sha256=None):
+    """Put the section into a model's card, in place of the one it may have.
+
+    Parameters
+    ----------
+    card : path-like
+        Markdown file.
+    section : str
+        Markdown that begins with its heading and has no other heading of that rank.
+    sha256 : str, optional
+        Of the model that was measured; a card that names another is refused.
+
+    Raises
+    ------
+    UsageError
+        If the card cannot be read, or is another model's.
+    """
+    card = Path(card)
+    try:
+        text = card.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{card}: cannot be read as a card: {error}") from None
+    named = re.search(r"sha256 `([0-9a-f]{64})`", text)
+    if sha256 and named and named[1] != sha256:
+        raise UsageError(
+            f"{card}: is the card of model {named[1][:8]}, the one measured is {sha256[:8]}; name that one's "
+            "card, or measure that model with --model"
+        )
+    # From the heading to the next of its rank or higher, or to the end.
+    heading = section.partition("\n")[0]
+    old = re.compile(rf"^{re.escape(heading)}\n.*?(?=^\#{{1,2}} |\Z)", re.MULTILINE | re.DOTALL)
+    match = old.search(text)
+    if match:
+        rest = text[match.end() :]
+        text = text[: match.start()] + section + ("\n" + rest if rest else "")
+    else:
+        text = text.rstrip("\n") + "\n\n" + section
+    with whole_file(card) as passing:
+        passing.write_text(text, encoding="utf-8")
 
 
 def _identity(content):

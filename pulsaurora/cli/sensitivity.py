@@ -51,6 +51,7 @@ def command(
 
     from pulsaurora.archive.files import refuse_unwritable, whole_file
     from pulsaurora.classification.model import load_model
+    from pulsaurora.classification.modelcard import put_in_card
     from pulsaurora.classification.sensitivity import real_backgrounds, run_sensitivity, usual_settings
     from pulsaurora.problems import UsageError
     from pulsaurora.simulation.scenes import SCENES
@@ -88,7 +89,7 @@ def command(
         write_figure(figure, picture, dpi=90)
     if card is not None:
         link = None if picture is None else Path(os.path.relpath(picture, card.parent)).as_posix()
-        view.put_in_card(card, view.sensitivity_markdown(table, about, link), loaded.sha256)
+        put_in_card(card, view.sensitivity_markdown(table, about, link), loaded.sha256)
     typer.echo(f"report: {report}")
     for problem in problems:
         typer.echo(problem, err=True)

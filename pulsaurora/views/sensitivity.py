@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 
 from pulsaurora import __version__
 from pulsaurora.archive.files import whole_file
-from pulsaurora.problems import UnreadableFileError, UsageError
+from pulsaurora.problems import UnreadableFileError
 
 NAME = "sensitivity"
 HEADING = "## Sensitivity to pulsation injected into frames"
@@ -275,43 +274,3 @@ def _draw_lines(axes, lines):
     axes.set_xscale("log")
     axes.set_ylim(-0.03, 1.03)
     axes.axhline(0.5, color="0.8", linewidth=0.8, zorder=0)
-
-
-def put_in_card(card, section, sha256=None):
-    """Put the section into a model's card, in place of the one it may have.
-
-    Parameters
-    ----------
-    card : path-like
-        Markdown file.
-    section : str
-        As `sensitivity_markdown` gives it.
-    sha256 : str, optional
-        Of the model that was measured; a card that names another is refused.
-
-    Raises
-    ------
-    UsageError
-        If the card cannot be read, or is another model's.
-    """
-    card = Path(card)
-    try:
-        text = card.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{card}: cannot be read as a card: {error}") from None
-    named = re.search(r"sha256 `([0-9a-f]{64})`", text)
-    if sha256 and named and named[1] != sha256:
-        raise UsageError(
-            f"{card}: is the card of model {named[1][:8]}, the one measured is {sha256[:8]}; name that one's "
-            "card, or measure that model with --model"
-        )
-    # From the heading to the next of its rank or higher, or to the end.
-    old = re.compile(rf"^{re.escape(HEADING)}\n.*?(?=^\#{{1,2}} |\Z)", re.MULTILINE | re.DOTALL)
-    match = old.search(text)
-    if match:
-        rest = text[match.end() :]
-        text = text[: match.start()] + section + ("\n" + rest if rest else "")
-    else:
-        text = text.rstrip("\n") + "\n\n" + section
-    with whole_file(card) as passing:
-        passing.write_text(text, encoding="utf-8")

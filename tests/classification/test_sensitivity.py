@@ -7,6 +7,7 @@ import pytest
 from pulsaurora.classes import CLASSES
 from pulsaurora.classification import sensitivity
 from pulsaurora.classification.model import load_model
+from pulsaurora.classification.modelcard import put_in_card
 from pulsaurora.classification.night import classify_frames
 from pulsaurora.problems import UnreadableFileError, UsageError
 from pulsaurora.simulation.injection import inject_pulsation
@@ -135,19 +136,19 @@ def test_the_section_says_what_was_found(tmp_path):
 def test_a_card_gets_the_section_once_and_keeps_the_rest(tmp_path):
     card, sha = tmp_path / "card.md", "a" * 64
     card.write_text(f"# Card\n\n- sha256 `{sha}`\n\n## Scores\n\nfine\n")
-    view.put_in_card(card, f"{view.HEADING}\n\nfirst\n\n### dark\n\nx\n", sha)
+    put_in_card(card, f"{view.HEADING}\n\nfirst\n\n### dark\n\nx\n", sha)
     once = card.read_text()
     assert once.startswith(f"# Card\n\n- sha256 `{sha}`\n\n## Scores\n\nfine\n\n{view.HEADING}")
     card.write_text(once + "\n## After\n\nlast\n")
     for _ in range(2):
-        view.put_in_card(card, f"{view.HEADING}\n\nsecond\n", sha)
+        put_in_card(card, f"{view.HEADING}\n\nsecond\n", sha)
         assert card.read_text().count(view.HEADING) == 1
     text = card.read_text()
     assert "second\n\n## After\n\nlast\n" in text and "first" not in text and "## Scores\n\nfine" in text
     with pytest.raises(UsageError, match="is the card of model aaaaaaaa, the one measured is bbbbbbbb"):
-        view.put_in_card(card, view.HEADING, "b" * 64)
+        put_in_card(card, view.HEADING, "b" * 64)
     with pytest.raises(UsageError, match="cannot be read as a card"):
-        view.put_in_card(tmp_path / "none.md", view.HEADING)
+        put_in_card(tmp_path / "none.md", view.HEADING)
 
 
 def test_real_frames_at_hand_are_called_pulsating_only_with_injection(shared_data):
