@@ -1,7 +1,6 @@
 """What the embedded model does beyond the sites left out of its training, as a section of its card.
 
-    python tests/judge_embedded.py [--model FILE] [--card FILE] [--seeds K ...] [--sites N]
-        [--trained-in TEXT]
+    python tests/judge_embedded.py [--card FILE] [--seeds K ...] [--sites N] [--trained-in TEXT]
 
 Sites of seeds of their own, the second and the third sky, nights as nights go, the real frames beside the
 checkout where they are there, and the processor time of a row. Takes two cores some ten minutes; each figure
@@ -34,6 +33,7 @@ from pulsaurora.classification.training import MINUTES_A_SITE, judge
 
 HEADING = "## Beyond the sites left out"
 STREAM0 = Path(__file__).resolve().parents[2] / "shared" / "data" / "stream0"
+DATE = datetime.date(2014, 3, 10)
 # Of seeds that no model was trained or chosen by.
 SEEDS, N_SITES = (20261201, 20261202), 1392
 SECOND_CLIPS, THIRD_CLIPS = 12, 4
@@ -52,15 +52,14 @@ class Figure:
 
 def main():
     arguments = _arguments()
-    model = load_model(arguments.model)
-    given = f" --model {arguments.model}" if arguments.model else ""
+    model = load_model(None)
     figures = [
-        *(one for seed in arguments.seeds for one in fresh_sites(model, seed, arguments.sites, given)),
-        *sky("second sky", judge_second_sky, SECOND_CLIPS, arguments.model, given),
-        *sky("third sky", judge_third_sky, THIRD_CLIPS, arguments.model, given),
+        *(one for seed in arguments.seeds for one in fresh_sites(model, seed, arguments.sites)),
+        *sky("second sky", judge_second_sky, SECOND_CLIPS),
+        *sky("third sky", judge_third_sky, THIRD_CLIPS),
         *nights(model),
-        *real_frames(arguments.model, given),
-        *speed(model, given),
+        *real_frames(),
+        *speed(model),
     ]
     if arguments.trained_in:
         figures.append(Figure("training from nothing", arguments.trained_in, "`make model`"))
@@ -72,7 +71,6 @@ def main():
 
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", help="ONNX file; the embedded model when not given")
     parser.add_argument("--card", type=Path, help="put the section into this card of the model")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of the simulated sites")
     parser.add_argument("--sites", type=int, default=N_SITES, help="how many of each seed")
@@ -90,13 +88,13 @@ def markdown(figures):
     return "\n".join([HEADING, "", text, "", "| on | figure | command |", "|---|---|---|", *rows, ""])
 
 
-def fresh_sites(model, seed, n_sites, given):
+def fresh_sites(model, seed, n_sites):
     """Sites simulated as those left out are, of another seed."""
     with ProcessPoolExecutor(2) as pool:
         numbered = range(n_sites), [seed] * n_sites, [MINUTES_A_SITE] * n_sites
         dataset = Dataset.concatenate(list(pool.map(simulate_site, *numbered, chunksize=4)))
     judged = judge(model.predict(dataset.features), dataset)
-    command = f"`python tests/judge_embedded.py --seeds {seed} --sites {n_sites}{given}`"
+    command = f"`python tests/judge_embedded.py --seeds {seed} --sites {n_sites}`"
     what = f"{n_sites:,} sites of seed {seed}"
     return [
         Figure(what, of_scores(judged.scores()), command),
@@ -104,9 +102,9 @@ def fresh_sites(model, seed, n_sites, given):
     ]
 
 
-def sky(name, judging, n_clips, model, given):
+def sky(name, judging, n_clips):
     """Clips of a synthetic sky that was written apart from the simulator."""
-    results = judge_sky.judge(judging.SKY, model, n_clips, tell_position=judging is judge_second_sky)
+    results = judge_sky.judge(judging.SKY, None, n_clips, tell_position=judging is judge_second_sky)
     found = judge_sky.summarise(judging.SKY, results)
     told = {
         f"{name}, {n_clips} clips a scene": of_scores(found["scores"]),
@@ -118,7 +116,7 @@ def sky(name, judging, n_clips, model, given):
         told[f"{name}, pictures unlike any sky"] = (
             f"mean top probability {found['unsure_top_probability']:.2f} ({each})"
         )
-    command = f"`python tests/{judging.__name__}.py --clips {n_clips}{given}`"
+    command = f"`python tests/{judging.__name__}.py --clips {n_clips}`"
     return [Figure(what, figure, command) for what, figure in told.items()]
 
 
@@ -131,28 +129,20 @@ def nights(model):
     return [Figure(what, of_scores(scores), "`python tests/judge_nights.py`")]
 
 
-def real_frames(model, given):
+def real_frames():
     """The real frames at hand, all of them overcast; nothing where there are none."""
     if not STREAM0.is_dir():
         return []
     with tempfile.TemporaryDirectory() as folder:
-        done = classify_nights(STREAM0, folder, *_dates(STREAM0), model=model)
+        done = classify_nights(STREAM0, folder, DATE, DATE)
         tables = [read_classifications(night.path) for night in done.nights]
     labels = np.concatenate([table["label"].cat.codes.to_numpy() for table in tables])
     found = f"{np.count_nonzero(labels == BAD_VIEWING)} of {len(labels)} `{CLASSES[BAD_VIEWING]}`"
-    command = f"`pulsaurora classify 2014-03-10 2014-03-10 --stream0 DIR --out OUT{given}`"
+    command = f"`pulsaurora classify {DATE} {DATE} --stream0 DIR --out OUT`"
     return [Figure("real overcast frames, moonlit", found, command)]
 
 
-def _dates(stream0):
-    dates = sorted(
-        datetime.date(*map(int, path.relative_to(stream0).parts))
-        for path in stream0.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]")
-    )
-    return dates[0], dates[-1]
-
-
-def speed(model, given):
+def speed(model):
     """Processor time of one thread for a row, and for a frame where a look's frames share one."""
     rows = np.random.default_rng(0).normal(size=(400, len(model.feature_names))).astype(np.float32)
     took = {}
@@ -164,7 +154,7 @@ def speed(model, given):
             times.append((time.process_time() - began) / len(some))
         took[name] = 1e6 * min(times)
     figure = f"{took['frame']:.1f} us a frame, {FRAMES_A_ROW} to a row; {took['row']:.0f} us a row"
-    what, command = "processor time of `predict`, one thread", f"`python tests/judge_embedded.py{given}`"
+    what, command = "processor time of `predict`, one thread", "`python tests/judge_embedded.py`"
     return [Figure(what, figure, command)]
 
 

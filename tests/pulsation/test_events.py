@@ -175,10 +175,12 @@ def test_stars_hot_pixels_and_small_lamps_are_no_patches():
     assert not len(find_events(changed(1.0, lamp), times_of_frames())[0])
 
 
-@pytest.mark.parametrize("seed", [22, 23, 24])
+@pytest.mark.parametrize("seed", [21, 22, 23, 24])
 @pytest.mark.parametrize("scene", ["cloudy", "overcast_moon", "clear_few_clouds"])
-def test_cloud_that_drifts_is_no_patch(scene, seed):
+def test_cloud_that_drifts_is_no_patch(scene, seed, request):
     """But for small clouds that cross fast: of 24 clips of `cloudy`, seeds 20 to 43, one has patches."""
+    if (scene, seed) == ("cloudy", 21):
+        request.applymarker(pytest.mark.xfail(strict=True, reason="small clouds that cross fast"))
     parts = list(simulate_minutes(seed, "2014-01-10T06:00", 4, script=[(scene, 4)]))
     images, times = np.concatenate([m.images for m in parts]), np.concatenate([m.times for m in parts])
     assert not len(find_events(images, times)[0])
