@@ -163,7 +163,7 @@ def read_parquet_table(path, needed, what="a Parquet table of classifications"):
     Raises
     ------
     UnreadableFileError
-        If it is no such table, or claims more than any of a night has.
+        If it is no such table, claims more than any of a night has, or has columns of lists or structures.
     """
     import pyarrow
     import pyarrow.parquet
@@ -182,7 +182,7 @@ def read_parquet_table(path, needed, what="a Parquet table of classifications"):
         if missing := needed - set(whole.column_names):
             raise UnreadableFileError(f"{path}: has no column {', '.join(sorted(missing))}")
         # Without what pandas would believe of it.
-        table = whole.replace_schema_metadata(None).to_pandas()
+        table = whole.replace_schema_metadata(None).to_pandas(use_threads=False)
         for name in texts:
             if name in known.names and not pyarrow.types.is_dictionary(known.field(name).type):
                 table[name] = table[name].astype(object)
@@ -212,13 +212,11 @@ def count_labels(path):
     Reads the column `label` only, 1 ms for a night.
     """
     import pyarrow
-    import pyarrow.parquet
 
     try:
-        with open(path, "rb") as opened:
-            _check_claims(path, opened, ("label",))
-            with pyarrow.parquet.ParquetFile(opened) as file:
-                column = file.read(columns=["label"], use_threads=False)["label"]
+        with open(path, "rb") as file:
+            texts = _check_claims(path, file, ("label",))
+            column = _read(file, texts, columns=["label"])["label"]
         counts = dict.fromkeys(CLASSES, 0)
         for part in column.chunks:
             for name, code in zip(part.dictionary.to_pylist(), range(len(part.dictionary)), strict=True):
@@ -231,19 +229,13 @@ def count_labels(path):
 def _read(file, texts, columns=None):
     """Read a table whose claims were checked, texts as dictionaries.
 
-    Without Arrow's threads: of programs that end soon after these ran one in two ended with "terminate called
-    without an active exception" (pyarrow 25.0.1).
+    Starts no thread: of programs that end soon after Arrow started one, some are aborted ("terminate called
+    without an active exception", pyarrow 25.0.1). `pyarrow.parquet.read_table` starts one, always.
     """
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_table(
-        file,
-        columns=columns,
-        partitioning=None,
-        read_dictionary=texts,
-        use_threads=False,
-        pre_buffer=False,
-    )
+    with pyarrow.parquet.ParquetFile(file, read_dictionary=texts, pre_buffer=False) as opened:
+        return opened.read(columns=columns, use_threads=False)
 
 
 def _check_claims(path, file, names=None):
@@ -297,8 +289,24 @@ def _check_claims(path, file, names=None):
                 raise UnreadableFileError(f"{path}: column {column.path:.40} has {error}") from None
             _refuse_more(path, n_inflated, MAX_INFLATED_BYTES, "bytes when inflated")
         _refuse_more(path, n_decoded, MAX_INFLATED_BYTES, "bytes when decoded")
+    _refuse_odd_columns(path, about.schema)
     file.seek(0)
     return texts
+
+
+def _refuse_odd_columns(path, schema):
+    """Refuse columns of lists or structures, and names that stand for two columns.
+
+    What reads a column by its name would get others' values too, of which no claim was checked.
+    """
+    names = set()
+    for column in map(schema.column, range(len(schema))):
+        if column.path != column.name or column.max_repetition_level or column.max_definition_level > 1:
+            found = "holds lists or structures; numbers, times or texts are read"
+            raise UnreadableFileError(f"{path}: column {column.path:.40} {found}")
+        if column.name in names:
+            raise UnreadableFileError(f"{path}: has two columns {column.name:.40}")
+        names.add(column.name)
 
 
 def _refuse_more(path, found, most, what):

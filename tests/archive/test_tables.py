@@ -447,6 +447,69 @@ def test_a_program_that_ends_after_reading_ends_well(tmp_path):
     assert {in_a_program_of_its_own(path, "c7") for _ in range(6)} == {(0, "1000")}
 
 
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/task"), reason="threads are counted where Linux lists them"
+)
+@pytest.mark.parametrize(
+    ("does", "n"),
+    [
+        ("len(read_parquet_columns(path, ['c7'])[0])", 1000),
+        ("len(read_parquet_table(path, {'label'})[0])", 1000),
+        ("len(read_parquet_about(path)['about'])", 7),
+        ("count_rows(path)", 1000),
+        ("sum(count_labels(path).values())", 1000),
+        ("write_parquet(path, {'label': [0] * 1000, 'c7': numpy.ones(1000)}, {})", None),
+    ],
+)
+def test_arrow_is_given_no_thread(tmp_path, does, n):
+    # A program that ends while one of Arrow's threads starts or stops is aborted, once in many times.
+    path = tmp_path / "x.parquet"
+    columns = {f"c{k}": np.arange(1000.0) for k in range(100)}
+    tables.write_parquet(path, {"label": np.zeros(1000, np.int8), **columns}, {"about": "a table"})
+    code = f"""
+import os
+from pathlib import Path
+import numpy, pandas, pyarrow.parquet
+from pulsaurora.archive.parquettables import *
+path = Path({str(path)!r})
+before = set(os.listdir("/proc/self/task"))
+found = {does}
+print(found, len(set(os.listdir("/proc/self/task")) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == ([str(n), "0"], "")
+
+
+@pytest.mark.parametrize(
+    ("columns", "what"),
+    [
+        ({"label": [["no_aurora"]]}, r"column label\.list\.\w+ holds lists or structures"),
+        ({"confidence": [{"a": 0.5}]}, r"column confidence\.a holds lists or structures"),
+        ({"confidence": [{"confidence": 0.5}]}, r"column confidence\.confidence holds lists or structures"),
+        ({"quality": [[["x"]]]}, "column quality.* holds lists or structures"),
+    ],
+)
+def test_columns_of_lists_and_structures_are_refused(tmp_path, columns, what):
+    path = tmp_path / "x_classifications.parquet"
+    known = {"time": [datetime.datetime(2014, 3, 10)], "label": ["no_aurora"], "confidence": [0.5]}
+    pyarrow.parquet.write_table(pyarrow.table(known | columns), path)
+    with pytest.raises(UnreadableFileError, match=what):
+        tables.read_classifications(path)
+    assert parquettables.count_labels(path) is None and parquettables.count_rows(path) is None
+    assert parquettables.read_parquet_columns(path, ["confidence"]) is None
+
+
+@pytest.mark.parametrize("twice", ["label", "confidence", "quality"])
+def test_two_columns_of_one_name_are_refused(tmp_path, twice):
+    path = tmp_path / "x_classifications.parquet"
+    columns = [[datetime.datetime(2014, 3, 10)], ["no_aurora"], [0.5], ["sun_up"], ["pulsating"]]
+    names = ["time", "label", "confidence", "quality", twice]
+    pyarrow.parquet.write_table(pyarrow.table([pyarrow.array(c) for c in columns], names=names), path)
+    with pytest.raises(UnreadableFileError, match=f"has two columns {twice}"):
+        tables.read_classifications(path)
+    assert parquettables.count_labels(path) is None
+
+
 def test_statistics_that_do_not_fit_the_schema_end_no_program(tmp_path):
     path = tmp_path / "x.parquet"
     tables.write_parquet(path, {"brightness": np.arange(1000.0)}, {})
