@@ -241,6 +241,8 @@ def _read(file, texts, columns=None):
 def _check_claims(path, file, names=None):
     """Refuse a Parquet file that says it holds more than any table of a night, before memory is set aside.
 
+    Refused too are columns that no table of ours has; see `_refuse_odd_columns`.
+
     Parameters
     ----------
     path : path-like

@@ -430,6 +430,11 @@ def test_footers_that_are_none_are_refused(data):
         parquetpages.read_chunks(io.BytesIO(data))
 
 
+def run_program(code):
+    """Run Python code as a program of its own, to its end."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
 def in_a_program_of_its_own(path, name):
     """Read a column in a program that ends right after; returns its status and what it printed."""
     code = f"""
@@ -437,7 +442,7 @@ from pulsaurora.archive.parquettables import read_parquet_columns
 found = read_parquet_columns({str(path)!r}, [{name!r}])
 print(None if found is None else len(found[0]))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = run_program(code)
     return done.returncode, done.stdout.strip()
 
 
@@ -476,7 +481,7 @@ before = set(os.listdir("/proc/self/task"))
 found = {does}
 print(found, len(set(os.listdir("/proc/self/task")) - before))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = run_program(code)
     assert (done.stdout.split(), done.stderr) == ([str(n), "0"], "")
 
 
